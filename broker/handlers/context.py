@@ -1,0 +1,161 @@
+"""What a handler gets beside its message."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from broker.lifecycle.address import checked_address
+from broker.lifecycle.ids import derived_id
+from broker.messages.codec import encode
+from broker.messages.effects import DocumentWrite, Effects
+from broker.messages.envelope import Envelope
+from broker.messages.message import Command, Event, Message
+
+ResourceT = TypeVar("ResourceT")
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class DocumentReader(Protocol):
+    """Reads committed documents of the handler's own app."""
+
+    def read(self, collection: str, key: str) -> str | None:
+        """Return a document's JSON, or None when there is none."""
+        ...
+
+    def read_all(self, collection: str) -> dict[str, str]:
+        """Return every document of a collection: key to JSON."""
+        ...
+
+
+class Documents:
+    """The app's documents, with this run's writes on top. Writes are committed with the outcome, or not at all."""
+
+    def __init__(self, reader: DocumentReader) -> None:
+        self._reader = reader
+        self._writes: dict[tuple[str, str], str | None] = {}
+
+    def get(self, collection: str, key: str, model: type[ModelT]) -> ModelT | None:
+        """Return a document as the model, or None when there is none.
+
+        Raises ValueError (pydantic's) when what is kept does not fit the model.
+        """
+        body = self._writes.get((collection, key)) if (collection, key) in self._writes else self._reader.read(collection, key)
+        return None if body is None else model.model_validate_json(body)
+
+    def all(self, collection: str, model: type[ModelT]) -> dict[str, ModelT]:
+        """Return every document of a collection by key, in the order of the keys."""
+        found: dict[str, str | None] = dict(self._reader.read_all(collection))
+        found.update({key: body for (of, key), body in self._writes.items() if of == collection})
+        return {key: model.model_validate_json(body) for key, body in sorted(found.items()) if body is not None}
+
+    def put(self, collection: str, key: str, document: BaseModel) -> None:
+        """Keep a document under the key, in place of any that is there."""
+        self._writes[(collection, key)] = document.model_dump_json()
+
+    def delete(self, collection: str, key: str) -> None:
+        """Drop a document; harmless when there is none."""
+        self._writes[(collection, key)] = None
+
+    def writes(self) -> tuple[DocumentWrite, ...]:
+        """Return what is to be committed."""
+        return tuple(DocumentWrite(collection, key, body) for (collection, key), body in self._writes.items())
+
+
+class Outbox:
+    """Collects what is sent in one transaction. Ids follow from a seed and the position: the same run sends the same."""
+
+    def __init__(self, *, source: str, seed: tuple[object, ...], user: str, now_us: Callable[[], int]) -> None:
+        self._source = source
+        self._seed = seed
+        self._user = user
+        self._now_us = now_us
+        self._sent: list[Envelope] = []
+        self._events: list[Envelope] = []
+
+    def send(
+        self,
+        message: Command[Any] | Event,
+        *,
+        to: str,
+        correlation_id: str = "",
+        deadline_ms: int | None = None,
+        traceparent: str = "",
+    ) -> str:
+        """Add a message to one app; return its id."""
+        envelope = self._envelope(
+            message, checked_address(to), correlation_id=correlation_id, deadline_ms=deadline_ms, traceparent=traceparent
+        )
+        self._sent.append(envelope)
+        return envelope.message_id
+
+    def publish(self, event: Event, *, correlation_id: str = "", traceparent: str = "") -> str:
+        """Add an event to all who subscribed; return its id."""
+        envelope = self._envelope(event, "", correlation_id=correlation_id, traceparent=traceparent)
+        self._events.append(envelope)
+        return envelope.message_id
+
+    def effects(self, documents: tuple[DocumentWrite, ...] = ()) -> Effects:
+        """Return everything collected."""
+        return Effects(tuple(self._sent), tuple(self._events), documents)
+
+    def _envelope(
+        self,
+        message: Message,
+        destination: str,
+        *,
+        correlation_id: str,
+        deadline_ms: int | None = None,
+        traceparent: str = "",
+    ) -> Envelope:
+        position = len(self._sent) + len(self._events)
+        return Envelope(
+            message_id=derived_id(*self._seed, position),
+            kind=message.kind,
+            body=encode(message),
+            destination=destination,
+            source=self._source,
+            call_id=derived_id(*self._seed, "call"),
+            correlation_id=correlation_id,
+            version=message.version,
+            deadline_ms=deadline_ms,
+            traceparent=traceparent,
+            sent_us=self._now_us(),
+            user=self._user,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context(Generic[ResourceT]):
+    """One run of one handler: what it works on, which message this is, and where its effects are collected."""
+
+    resource: ResourceT
+    """What the app gave its handlers to work on."""
+    app: str
+    """Address of the app that handles the message."""
+    envelope: Envelope
+    attempt: int
+    """Which run of the message this is, from 1."""
+    documents: Documents
+    outbox: Outbox
+    cancel_requested: Callable[[], bool] = field(default=lambda: False)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the handler should stop: cancelled by an operator, out of time, or its worker was superseded."""
+        return self.cancel_requested()
+
+    def send(self, message: Command[Any] | Event, *, to: str, deadline_ms: int | None = None) -> str:
+        """Send a message with this run's outcome, or not at all; return its id."""
+        return self.outbox.send(
+            message,
+            to=to,
+            correlation_id=self.envelope.message_id,
+            deadline_ms=deadline_ms,
+            traceparent=self.envelope.traceparent,
+        )
+
+    def publish(self, event: Event) -> str:
+        """Publish an event with this run's outcome, or not at all; return its id."""
+        return self.outbox.publish(event, correlation_id=self.envelope.message_id, traceparent=self.envelope.traceparent)

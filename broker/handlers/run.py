@@ -1,0 +1,79 @@
+"""Runs one handler for one message: the one ladder from what it did to its outcome."""
+
+from broker.errors import ContractError, Reject, RetryLater, TableUnavailable
+from broker.handlers.context import Context, ResourceT
+from broker.handlers.outcome import Failed, Outcome, Retry, Succeeded
+from broker.handlers.registry import Handler
+from broker.lifecycle.state import Reason
+from broker.messages.codec import decode_envelope, encode
+from broker.messages.message import Message, Reply
+
+ERROR_MAX_LENGTH = 2000
+"""How many characters of an error the table keeps."""
+
+TABLE_PAUSE_SECONDS = 1.0
+"""Pause before a message is tried again whose handler could not reach the table."""
+
+
+def run(handler: Handler[ResourceT] | None, context: Context[ResourceT]) -> Outcome:
+    """Decode the message, run its handler, return the outcome. Never raises: whatever happens is the message's outcome."""
+    try:
+        return _run(handler, context)
+    except Exception as exc:  # noqa: BLE001 a message that breaks the framework must not stop its slot
+        return Failed(Reason.ERROR, shortened(f"interapp itself failed on it: {type(exc).__name__}: {exc}"))
+
+
+def _run(handler: Handler[ResourceT] | None, context: Context[ResourceT]) -> Outcome:
+    envelope = context.envelope
+    if not envelope.kind:
+        return Failed(Reason.INVALID, "no kind: set the AMQP property type, e.g. to tcr.get-status")
+    if handler is None:
+        return Failed(Reason.UNHANDLED, f"{context.app} has no handler for {envelope.kind!r}")
+    if envelope.version < 1:
+        return Failed(Reason.INVALID, f"{envelope.kind}: header x-version must be an integer from 1")
+    try:
+        message = decode_envelope(handler.message, envelope)
+    except ContractError as exc:
+        return Failed(Reason.INVALID, shortened(str(exc)))
+    return _call(handler, message, context)
+
+
+def timed_out(handler: Handler[ResourceT], attempt: int) -> Outcome:
+    """Return another attempt or the end, for a handler that outlived its timeout."""
+    return _after_error(handler, attempt, TimeoutError(f"ran longer than {handler.timeout_seconds:g} s"), Reason.TIMEOUT)
+
+
+def _call(handler: Handler[ResourceT], message: Message, context: Context[ResourceT]) -> Outcome:
+    try:
+        reply = handler.function(message, context)
+        effects = context.outbox.effects(context.documents.writes())
+        if not isinstance(reply, handler.reply or type(None)):
+            wanted = handler.reply.__qualname__ if handler.reply else "nothing"
+            got = type(reply).__qualname__
+            return Failed(Reason.ERROR, f"{handler.name} returned {got}, the contract says {wanted}")
+        return Succeeded(reply.kind, encode(reply), effects) if isinstance(reply, Reply) else Succeeded(effects=effects)
+    except Reject as exc:
+        return Failed(Reason.REJECTED, shortened(str(exc)))
+    except RetryLater as exc:
+        return Retry(exc.after_seconds, shortened(str(exc)), counted=False, ordered=handler.retry.ordered)
+    except TableUnavailable as exc:
+        # No fault of the message, and its outcome could not be committed either.
+        return Retry(TABLE_PAUSE_SECONDS, shortened(str(exc)), counted=False, ordered=handler.retry.ordered)
+    except Exception as exc:  # noqa: BLE001 whatever a handler raises becomes its outcome
+        return _after_error(handler, context.attempt, exc, Reason.ERROR)
+    except SystemExit as exc:
+        # A handler that calls sys.exit() must not end the worker.
+        return Failed(Reason.ERROR, f"the handler called sys.exit({exc.code!r})")
+
+
+def _after_error(handler: Handler[ResourceT], attempt: int, error: Exception, reason: Reason) -> Outcome:
+    text = shortened(f"{type(error).__name__}: {error}" if reason is Reason.ERROR else str(error))
+    if not handler.retry.allows(attempt, error):
+        return Failed(reason, text)
+    return Retry(handler.retry.pause_seconds(attempt), text, ordered=handler.retry.ordered)
+
+
+def shortened(text: str) -> str:
+    """Return the text without NUL (PostgreSQL keeps none), cut to what the table keeps."""
+    clean = text.replace("\x00", "�")
+    return clean if len(clean) <= ERROR_MAX_LENGTH else clean[: ERROR_MAX_LENGTH - 1] + "…"

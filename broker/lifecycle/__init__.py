@@ -1,0 +1,1 @@
+"""The vocabulary every room shares: states, reasons, legal moves, addresses, ids, clock."""

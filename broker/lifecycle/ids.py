@@ -1,0 +1,40 @@
+"""Ids of messages, calls and workers, and ids that follow from another id."""
+
+import os
+import socket
+import time
+import uuid
+from hashlib import sha256
+
+SHORT_DIGITS = 8
+"""How many of an id's last digits listings show."""
+
+
+def new_id() -> str:
+    """Return a fresh UUIDv7 (RFC 9562): milliseconds since 1970, then 74 random bits."""
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0x2 << 62
+    return str(uuid.UUID(int=value | random & 0x3FFF_FFFF_FFFF_FFFF))
+
+
+def derived_id(*parts: object) -> str:
+    """Return the id (a UUIDv8) that always follows from the same parts, so that a repeated effect is the same effect."""
+    digest = bytearray(sha256("\x1f".join(map(str, parts)).encode()).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x80
+    digest[8] = digest[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(digest)))
+
+
+def short_id(message_id: str) -> str:
+    """Return the last digits of an id, as listings show it."""
+    return message_id[-SHORT_DIGITS:]
+
+
+def worker_id(app: str) -> str:
+    """Return a fresh id for one process incarnation that serves an app: ``app@host:pid/random``."""
+    return f"{app}@{incarnation_id()}"
+
+
+def incarnation_id() -> str:
+    """Return a fresh id for one start of one process: ``host:pid/random``."""
+    return f"{socket.gethostname()}:{os.getpid()}/{os.urandom(4).hex()}"

@@ -1,0 +1,44 @@
+"""The envelope: a message's bytes and everything that travels beside them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """One message to one destination, as it travels and as it lies in the handler table.
+
+    Fields that a foreign producer left out are empty: ``""`` or None. Nothing here is decoded or trusted.
+    """
+
+    message_id: str
+    """The sender's id, or one that was made on arrival."""
+    kind: str
+    """Wire name of the message class (AMQP ``type``)."""
+    body: bytes
+    """The message as ``content_type`` says; JSON by default."""
+    destination: str
+    """Address of the app that handles it."""
+    source: str = ""
+    """Address of the app that sent it (AMQP ``app_id``)."""
+    call_id: str = ""
+    """Shared by the messages of one call (``x-call-id``)."""
+    correlation_id: str = ""
+    """Id of the message that this one follows from, or of the event it is a copy of."""
+    reply_to: str = ""
+    """Address that the reply goes to instead of the sender."""
+    content_type: str = "application/json"
+    version: int = 1
+    """Version of the body's shape (``x-version``)."""
+    deadline_ms: int | None = None
+    """Milliseconds since 1970 after which no handler is started (``x-deadline``)."""
+    traceparent: str = ""
+    """W3C trace context."""
+    sent_us: int = 0
+    """Sender's wall clock in microseconds since 1970; 0 when it did not say."""
+    user: str = ""
+    """RabbitMQ user that published it, as RabbitMQ verified (AMQP ``user_id``)."""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Return what tells two messages to the same destination apart: (message id, user)."""
+        return self.message_id, self.user

@@ -1,0 +1,67 @@
+"""The three sorts of message: a Command asks one app, an Event states a fact, a Reply answers a Command."""
+
+import re
+from typing import Any, ClassVar, Generic, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+KIND = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+"""A kind is two or more words joined by dots, e.g. ``tcr.set-output``."""
+
+KIND_MAX_LENGTH = 120
+
+RESERVED_FIELDS = frozenset({"kind", "version"})
+"""Attributes of the class, not of its body."""
+
+
+class Message(BaseModel):
+    """A typed payload. Frozen; a field that the class does not know is refused.
+
+    ``kind`` is the stable name on the wire, chosen by you and never derived from the class name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Version of the body's shape, sent in the header ``x-version``."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class whose kind cannot be one, when the class is made."""
+        super().__pydantic_init_subclass__(**kwargs)
+        shadowed = RESERVED_FIELDS & cls.model_fields.keys()
+        if shadowed:
+            raise TypeError(f"{cls.__qualname__}.{min(shadowed)} is a field, but every message class has that attribute")
+        kind = cls.__dict__.get("kind")
+        if kind is not None and (not KIND.fullmatch(kind) or len(kind) > KIND_MAX_LENGTH):
+            raise TypeError(
+                f"{cls.__qualname__}.kind = {kind!r}: a kind is two or more words of a-z, 0-9 and '-', joined by dots"
+            )
+
+
+class Reply(Message):
+    """The answer to a Command, stored in the Command's row with its outcome."""
+
+
+class Event(Message):
+    """A fact, told to every app that subscribed to it."""
+
+
+ReplyT = TypeVar("ReplyT", bound="Reply | None")
+
+
+class Command(Message, Generic[ReplyT]):
+    """Asks one app to do something. ``Command[OutputSet]`` is answered by an ``OutputSet``, ``Command[None]`` by nothing."""
+
+    @classmethod
+    def reply_class(cls) -> type[Reply] | None:
+        """Return the class of the answer; None when the command has none.
+
+        Raises TypeError when the class does not say which it is.
+        """
+        for base in cls.__mro__:
+            args = getattr(base, "__pydantic_generic_metadata__", {}).get("args") or get_args(base)
+            if args:
+                return None if args[0] is type(None) or args[0] is None else args[0]
+        raise TypeError(f"{cls.__qualname__} must say what answers it: Command[SomeReply] or Command[None]")
