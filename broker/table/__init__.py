@@ -1,0 +1,1 @@
+"""The handler table: one durable row per message and destination, leases, subscriptions and documents. The truth."""

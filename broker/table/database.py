@@ -1,0 +1,118 @@
+"""Opens the database of the handler table and keeps SQLAlchemy's errors inside this room."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.pool import QueuePool
+
+from broker.errors import SettingError, TableError, TableUnavailable
+from broker.settings import redacted
+
+SQLITE_BUSY_SECONDS = 15
+"""How long a SQLite writer waits for another process to finish before the table counts as unavailable."""
+
+CONNECT_SECONDS = 5
+
+
+class Database:
+    """One database, SQLite or PostgreSQL: transactions, and errors as TableError."""
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        """Prepare the engine; nothing is opened before the first transaction.
+
+        ``url`` is as in INTERAPP_DATABASE_URL. Raises SettingError when it cannot be understood.
+        """
+        self.shown_url = redacted(url)
+        try:
+            parsed = make_url(url)
+        except exc.ArgumentError as error:
+            raise SettingError("INTERAPP_DATABASE_URL", self.shown_url, "sqlite:///file or postgresql://host/name") from error
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.file = Path(parsed.database or "") if self.is_sqlite else None
+        self._writing = threading.Lock() if self.is_sqlite else nullcontext()
+        if self.is_sqlite:
+            self.engine = sa.create_engine(
+                parsed,
+                poolclass=QueuePool,
+                pool_size=pool_size,
+                max_overflow=64,
+                connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
+            )
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            self.engine = sa.create_engine(
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_size=pool_size,
+                max_overflow=64,
+                pool_timeout=CONNECT_SECONDS,
+                connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "interapp"},
+            )
+
+    def exists(self) -> bool:
+        """Tell whether there is a database to look at; a SQLite file is not made by asking."""
+        return self.file is None or self.file.exists()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Run one transaction that may write: committed at the end, rolled back on any exception.
+
+        Raises TableUnavailable when the database is away, full or read-only.
+        """
+        # One writer at a time is SQLite's rule; waiting here is fair and wakes at once, its own busy handler is neither.
+        with self.translated(), self._writing, self.engine.connect() as connection:
+            connection = connection.execution_options(write=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Run one transaction that only reads.
+
+        Raises TableUnavailable when the database is away.
+        """
+        with self.translated(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn SQLAlchemy's errors into TableError, the passing ones into TableUnavailable; causes are kept."""
+        try:
+            yield
+        except (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError) as error:
+            raise TableUnavailable(f"the handler table {self.shown_url} cannot be used now: {_first_line(error)}") from error
+        except exc.DBAPIError as error:
+            if error.connection_invalidated:
+                raise TableUnavailable(f"the handler table {self.shown_url} went away: {_first_line(error)}") from error
+            raise TableError(f"the handler table {self.shown_url} refused a statement: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
+    # SQLAlchemy sends BEGIN itself (below): the driver's own would come too late for a write lock.
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # FULL: a commit survives a power cut, which WAL's default NORMAL does not promise.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
+
+
+def _first_line(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return " ".join(str(cause).split())[:300]

@@ -1,0 +1,65 @@
+"""Envelopes as rows of the table, and back."""
+
+from typing import Any
+
+from broker.lifecycle.state import State
+from broker.messages.envelope import Envelope
+VERSIONS = range(1, 2**31)
+UNUSABLE_VERSION = -1
+"""Stands for a version that is no number or out of range; the message ends as ``failed (invalid)``."""
+
+BIGGEST = 2**63 - 1
+"""Largest number that a column holds."""
+
+
+def clean(text: str) -> str:
+    """Return the text without NUL, which PostgreSQL cannot keep, and without half characters."""
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
+
+
+def to_row(envelope: Envelope, *, doorbell: str = "") -> dict[str, Any]:
+    """Return the values of a new row in state ``waiting``."""
+    return {
+        "id": clean(envelope.message_id),
+        "destination": envelope.destination,
+        "amqp_user": clean(envelope.user),
+        "call_id": clean(envelope.call_id),
+        "source": clean(envelope.source),
+        "kind": clean(envelope.kind),
+        "version": envelope.version if envelope.version in VERSIONS else UNUSABLE_VERSION,
+        "content_type": clean(envelope.content_type),
+        "correlation_id": clean(envelope.correlation_id),
+        "reply_to": clean(envelope.reply_to),
+        "traceparent": clean(envelope.traceparent),
+        "deadline_ms": None if envelope.deadline_ms is None else max(-BIGGEST, min(BIGGEST, envelope.deadline_ms)),
+        "body": envelope.body,
+        "body_size": len(envelope.body),
+        "doorbell": doorbell,
+        "sent_us": envelope.sent_us,
+        "published": False,
+        "received_us": None,
+        "state": State.WAITING.value,
+        "reason": None,
+        "error": None,
+        "finished_us": None,
+    }
+
+
+def to_envelope(row: Any) -> Envelope:
+    """Return the envelope that a row of the table holds."""
+    return Envelope(
+        message_id=row.id,
+        kind=row.kind,
+        body=bytes(row.body),
+        destination=row.destination,
+        source=row.source,
+        call_id=row.call_id,
+        correlation_id=row.correlation_id,
+        reply_to=row.reply_to,
+        content_type=row.content_type,
+        version=row.version,
+        deadline_ms=row.deadline_ms,
+        traceparent=row.traceparent,
+        sent_us=row.sent_us,
+        user=row.amqp_user,
+    )

@@ -1,0 +1,8 @@
+"""Alembic's entry: runs inside the transaction that ``broker.table.upgrade`` holds."""
+
+from alembic import context
+
+from broker.table.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=False)
+context.run_migrations()

@@ -1,0 +1,116 @@
+"""What the handler table hands out and takes in: plain values, no behaviour."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from broker.lifecycle.state import Reason, State
+from broker.messages.effects import Effects
+from broker.messages.envelope import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to claim for an app: the epoch that a worker took."""
+
+    app: str
+    worker: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerFacts:
+    """What the table shows of the handler that will run."""
+
+    name: str
+    max_attempts: int
+
+
+FactsOf = Callable[[str], HandlerFacts | None]
+"""From a kind to its handler; None when the app has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A row that the next claim may take, in the order in which it was sent."""
+
+    seq: int
+    identity: tuple[str, str]
+    kind: str
+    state: State
+    attempts: int
+    suspect: bool
+    """It was in the hands of a worker that was lost; it runs alone."""
+    alone: bool
+    """It ran alone when its worker was lost."""
+    worker_died: bool
+    """Its last worker is proven dead (not only silent)."""
+    crashes: int
+    cancel_requested: bool
+    deadline_ms: int | None
+    body_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A row in state ``processing`` that this worker may run and settle."""
+
+    seq: int
+    envelope: Envelope
+    doorbell: str
+    attempt: int
+    """Which run this is, from 1, counting only runs that count."""
+    claims: int
+    """How often the row was claimed: with the epoch, what an outcome must prove."""
+    generation: int
+    """How often an operator retried it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What is to become of a claimed row."""
+
+    row: Claimed
+    state: State
+    """``succeeded``, ``failed``, or ``waiting`` for another attempt."""
+    reason: Reason | None = None
+    error: str | None = None
+    phase: str | None = None
+    counted: bool = True
+    due_us: int = 0
+    ordered: bool = False
+    reply_kind: str | None = None
+    reply: str | None = None
+    started_us: int = 0
+    finished_us: int = 0
+    effects: Effects = field(default_factory=Effects)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settled batch leaves to do, and what was refused."""
+
+    to_publish: list[Envelope]
+    """Rows of other apps that were committed with the outcomes."""
+    to_announce: list[Envelope]
+    """Events, for foreign listeners."""
+    to_ring: list[tuple[str, str]]
+    """(doorbell, message id) of requests that are final now."""
+    refused: list[Claimed]
+    """Rows that were no longer this worker's to settle."""
+
+    def __add__(self, other: "Settled") -> "Settled":
+        """Return what both leave to do."""
+        return Settled(
+            self.to_publish + other.to_publish,
+            self.to_announce + other.to_announce,
+            self.to_ring + other.to_ring,
+            self.refused + other.refused,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the row of a delivery stands."""
+
+    state: State
+    due_us: int

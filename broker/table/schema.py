@@ -1,0 +1,148 @@
+"""The tables. Times are microseconds since 1970 by the wall clock of whoever wrote the row.
+
+``open`` and ``failed`` follow from ``state``; indexes name them and not ``state``, so that a claim (waiting to processing)
+changes no indexed value and PostgreSQL can keep the new row version beside the old one.
+"""
+
+import sqlalchemy as sa
+
+from broker.lifecycle.state import State
+
+metadata = sa.MetaData()
+
+Integer64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""SQLite numbers rows by itself only in a column called INTEGER."""
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("seq", Integer64, sa.Identity(always=True, cache=1), primary_key=True),
+    # What was sent.
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("amqp_user", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("correlation_id", sa.Text, nullable=False),
+    sa.Column("reply_to", sa.Text, nullable=False),
+    sa.Column("traceparent", sa.Text, nullable=False),
+    sa.Column("deadline_ms", sa.BigInteger),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("body_size", sa.BigInteger, nullable=False),
+    sa.Column("doorbell", sa.Text, nullable=False, server_default=""),
+    sa.Column("sent_us", sa.BigInteger, nullable=False),
+    sa.Column("published", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The handler's side of it.
+    sa.Column("state", sa.Text, nullable=False, server_default=State.WAITING.value),
+    sa.Column("reason", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("phase", sa.Text),
+    sa.Column("handler", sa.Text),
+    sa.Column("max_attempts", sa.Integer),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("generation", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("received_us", sa.BigInteger),
+    sa.Column("started_us", sa.BigInteger),
+    sa.Column("finished_us", sa.BigInteger),
+    sa.Column("due_us", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("ordered", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("reply_kind", sa.Text),
+    sa.Column("reply", sa.Text),
+    # Who may move it.
+    sa.Column("worker", sa.Text),
+    sa.Column("epoch", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("claims", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("alone", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("suspect", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("crashes", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("open", sa.Boolean, sa.Computed("state IN ('waiting', 'processing')", persisted=True)),
+    sa.Column("failed", sa.Boolean, sa.Computed("state = 'failed'", persisted=True)),
+    sa.CheckConstraint("state IN ('waiting', 'processing', 'succeeded', 'failed')", name="messages_state"),
+    sa.CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="messages_reason"),
+    sa.UniqueConstraint("id", "destination", "amqp_user", name="messages_identity"),
+    sqlite_autoincrement=True,
+)
+
+sa.Index("messages_open", messages.c.destination, messages.c.seq, postgresql_where=sa.text("open"), sqlite_where=sa.text("open"))
+sa.Index("messages_failed", messages.c.seq, postgresql_where=sa.text("failed"), sqlite_where=sa.text("failed"))
+sa.Index(
+    "messages_ordered",
+    messages.c.destination,
+    messages.c.seq,
+    postgresql_where=sa.text("open AND ordered"),
+    sqlite_where=sa.text("open AND ordered"),
+)
+sa.Index(
+    "messages_unpublished",
+    messages.c.source,
+    messages.c.seq,
+    postgresql_where=sa.text("open AND NOT published"),
+    sqlite_where=sa.text("open AND NOT published"),
+)
+
+history = sa.Table(
+    "history",
+    metadata,
+    sa.Column("number", Integer64, sa.Identity(always=True), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False, index=True),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Attempts that did not succeed and what operators did. Append only."""
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("app", sa.Text, primary_key=True),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("worker", sa.Text, nullable=False),
+    sa.Column("renewals", sa.BigInteger, nullable=False),
+)
+"""Who may claim for an app. The epoch grows with every take; ``renewals`` shows that the holder lives."""
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("incarnation", sa.Text, nullable=False, index=True),
+    sa.Column("app", sa.Text, nullable=False, index=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("started_us", sa.BigInteger, nullable=False),
+    sa.Column("seen_us", sa.BigInteger, nullable=False),
+    sa.Column("beats", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("epoch", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False, server_default=""),
+    sa.Column("ended_us", sa.BigInteger),
+    sa.Column("died", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+"""One row per worker incarnation. ``epoch`` is the lease epoch it has not let go of, 0 for none."""
+
+subscriptions = sa.Table(
+    "subscriptions",
+    metadata,
+    sa.Column("app", sa.Text, primary_key=True),
+    sa.Column("pattern", sa.Text, primary_key=True),
+)
+"""Which events an app gets: an AMQP topic pattern over ``<source address>.<kind>``."""
+
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column("app", sa.Text, primary_key=True),
+    sa.Column("collection", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("updated_us", sa.BigInteger, nullable=False),
+)
+"""What an app knows, as JSON, written in the transaction of an outcome or of sends."""

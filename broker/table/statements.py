@@ -1,0 +1,154 @@
+"""The statements of the hot path. Each serves a whole batch; states are literals, so that partial indexes apply."""
+
+import sqlalchemy as sa
+
+from broker.table.batch import Batch
+
+INSERT_MESSAGES = Batch.insert(
+    "messages",
+    {
+        "id": "text",
+        "destination": "text",
+        "amqp_user": "text",
+        "call_id": "text",
+        "source": "text",
+        "kind": "text",
+        "version": "integer",
+        "content_type": "text",
+        "correlation_id": "text",
+        "reply_to": "text",
+        "traceparent": "text",
+        "deadline_ms": "bigint",
+        "body": "bytea",
+        "body_size": "bigint",
+        "doorbell": "text",
+        "sent_us": "bigint",
+        "published": "boolean",
+        "received_us": "bigint",
+        "state": "text",
+        "reason": "text",
+        "error": "text",
+        "finished_us": "bigint",
+    },
+    on_conflict="ON CONFLICT DO NOTHING",
+)
+
+INSERT_HISTORY = Batch.insert(
+    "history",
+    {"seq": "bigint", "at_us": "bigint", "what": "text", "attempt": "integer", "who": "text", "detail": "text"},
+)
+
+MARK_PUBLISHED = Batch.update(
+    "messages",
+    {"id": "text", "destination": "text", "amqp_user": "text"},
+    set_="published = true",
+    where="t.id = {id} AND t.destination = {destination} AND t.amqp_user = {amqp_user} AND t.open",
+)
+
+# An UPDATE, not a SELECT: it waits for a successor's take and then matches nothing, where a SELECT would have read too early.
+HOLD_LEASE = sa.text(
+    "UPDATE leases SET renewals = renewals + 1 WHERE app = :app AND epoch = :epoch AND worker = :worker"
+)
+
+CANDIDATES = sa.text(
+    """
+    SELECT m.seq, m.id, m.amqp_user, m.kind, m.state, m.attempts, m.suspect, m.alone, m.crashes, m.cancel_requested,
+           m.deadline_ms, m.body_size, coalesce(w.died, false) AS worker_died
+    FROM messages AS m LEFT JOIN workers AS w ON w.id = m.worker
+    WHERE m.open AND m.destination = :app
+      AND (m.state = 'waiting' AND m.due_us <= :now_us OR m.state = 'processing' AND m.epoch < :epoch)
+      AND m.seq < coalesce((SELECT min(b.seq) FROM messages AS b
+                            WHERE b.open AND b.ordered AND b.destination = :app AND b.due_us > :now_us), :no_limit)
+    ORDER BY m.seq LIMIT :limit
+    """
+)
+
+CLAIM = Batch.update(
+    "messages",
+    {
+        "seq": "bigint",
+        "worker": "text",
+        "epoch": "bigint",
+        "now_us": "bigint",
+        "received_us": "bigint",
+        "handler": "text",
+        "max_attempts": "integer",
+        "alone": "boolean",
+        "suspect": "boolean",
+        "crashes": "integer",
+    },
+    set_=(
+        "state = 'processing', attempts = t.attempts + 1, claims = t.claims + 1, worker = {worker}, epoch = {epoch}, "
+        "started_us = {now_us}, received_us = coalesce(t.received_us, {received_us}), finished_us = NULL, "
+        "handler = {handler}, max_attempts = {max_attempts}, alone = {alone}, suspect = {suspect}, crashes = {crashes}, "
+        "ordered = false, error = NULL, phase = NULL"
+    ),
+    # The state again: a row that was cancelled since it was looked at is not claimed.
+    where=(
+        "t.seq = {seq} AND NOT t.cancel_requested "
+        "AND (t.state = 'waiting' AND t.due_us <= {now_us} OR t.state = 'processing' AND t.epoch < {epoch})"
+    ),
+)
+
+DROP = Batch.update(
+    "messages",
+    {
+        "seq": "bigint",
+        "worker": "text",
+        "epoch": "bigint",
+        "now_us": "bigint",
+        "reason": "text",
+        "error": "text",
+        "crashes": "integer",
+    },
+    set_=(
+        "state = 'failed', reason = {reason}, error = {error}, finished_us = {now_us}, worker = {worker}, epoch = {epoch}, "
+        "crashes = {crashes}, ordered = false"
+    ),
+    where=(
+        "t.seq = {seq} AND (t.state = 'waiting' AND t.due_us <= {now_us} OR t.state = 'processing' AND t.epoch < {epoch})"
+    ),
+)
+
+SETTLE = Batch.update(
+    "messages",
+    {
+        "seq": "bigint",
+        "epoch": "bigint",
+        "claims": "integer",
+        "state": "text",
+        "reason": "text",
+        "error": "text",
+        "phase": "text",
+        "uncounted": "integer",
+        "due_us": "bigint",
+        "ordered": "boolean",
+        "reply_kind": "text",
+        "reply": "text",
+        "started_us": "bigint",
+        "finished_us": "bigint",
+    },
+    set_=(
+        "state = {state}, reason = {reason}, error = {error}, phase = {phase}, attempts = t.attempts - {uncounted}, "
+        "due_us = {due_us}, ordered = {ordered}, reply_kind = {reply_kind}, reply = {reply}, started_us = {started_us}, "
+        "finished_us = {finished_us}, suspect = false"
+    ),
+    where="t.seq = {seq} AND t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",
+)
+
+GIVE_BACK = Batch.update(
+    "messages",
+    {"seq": "bigint", "epoch": "bigint", "claims": "integer"},
+    set_="state = 'waiting', attempts = t.attempts - 1, started_us = NULL",
+    where="t.seq = {seq} AND t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",
+)
+
+APPS_WITH_WORK = sa.text(
+    """
+    SELECT l.app FROM leases AS l
+    WHERE l.app IN :apps AND EXISTS (
+        SELECT 1 FROM messages AS m
+        WHERE m.open AND m.destination = l.app
+          AND (m.state = 'waiting' AND m.due_us <= :now_us OR m.state = 'processing' AND m.epoch < l.epoch))
+    """
+).bindparams(sa.bindparam("apps", expanding=True))

@@ -1,0 +1,332 @@
+"""Writes of the handler table: accept, arrive, claim, settle. Every method is one transaction over a whole batch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from broker.errors import Superseded
+from broker.lifecycle.clock import Clock
+from broker.lifecycle.ids import derived_id
+from broker.lifecycle.state import Reason, State
+from broker.messages.effects import Effects
+from broker.messages.envelope import Envelope
+from broker.table import statements
+from broker.table.claim_plan import ClaimPlan, plan_claim
+from broker.table.database import Database
+from broker.table.documents import write_documents
+from broker.table.envelopes import clean, to_envelope, to_row
+from broker.table.rows import Candidate, Claimed, FactsOf, Lease, Settled, Settlement, Standing
+from broker.table.schema import messages
+from broker.table.subscriptions import subscribers
+
+KEPT_BYTES = 64 * 1024
+"""How much of a body that is too large is kept."""
+
+NO_LIMIT = 2**63 - 1
+
+ENVELOPE_COLUMNS = (
+    messages.c.seq,
+    messages.c.id,
+    messages.c.kind,
+    messages.c.body,
+    messages.c.destination,
+    messages.c.source,
+    messages.c.call_id,
+    messages.c.correlation_id,
+    messages.c.reply_to,
+    messages.c.content_type,
+    messages.c.version,
+    messages.c.deadline_ms,
+    messages.c.traceparent,
+    messages.c.sent_us,
+    messages.c.amqp_user,
+)
+
+
+class HandlerTable:
+    """The table as senders and workers use it."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self._clock = clock
+
+    def accept(self, effects: Effects, *, app: str, doorbell: str = "", lease: Lease | None = None) -> list[Envelope]:
+        """Commit messages, events and documents together; return the rows to publish, one per event and subscriber too.
+
+        ``app`` owns the documents. With a ``lease`` nothing is written unless it is still held: raises Superseded.
+        An id that is in the table already is not written again. Raises TableUnavailable.
+        """
+        with self.database.write() as connection:
+            if lease is not None:
+                _hold(connection, lease)
+            return self._add(connection, effects, app=app, doorbell=doorbell)
+
+    def arrived(self, app: str, envelopes: Sequence[Envelope], *, max_bytes: int) -> dict[tuple[str, str], Standing]:
+        """Give every delivery without a row its row; return where each stands, by (message id, user).
+
+        A body above ``max_bytes`` becomes ``failed (invalid)`` with its first 64 KiB. Raises TableUnavailable.
+        """
+        with self.database.read() as connection:
+            standing = _standing(connection, app, envelopes)
+        missing = [envelope for envelope in envelopes if envelope.identity not in standing]
+        if missing:
+            now_us = self._clock.now_us()
+            with self.database.write() as connection:
+                statements.INSERT_MESSAGES.execute(connection, [_foreign_row(envelope, max_bytes, now_us) for envelope in missing])
+                standing |= _standing(connection, app, missing)
+        return standing
+
+    def claim(
+        self, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[tuple[str, str], int]
+    ) -> tuple[list[Claimed], int]:
+        """Move the oldest due rows to ``processing``, committed; return them in order, and how many ended without a run.
+
+        ``arrivals`` tells when a delivery came, by (message id, user), in microseconds. Raises Superseded when the
+        lease is no longer held, TableUnavailable.
+        """
+        now_us = self._clock.now_us()
+        with self.database.write() as connection:
+            _hold(connection, lease)
+            found = connection.execute(
+                statements.CANDIDATES,
+                {"app": lease.app, "epoch": lease.epoch, "now_us": now_us, "limit": limit, "no_limit": NO_LIMIT},
+            )
+            plan = plan_claim([_candidate(row) for row in found], now_ms=now_us // 1000)
+            self._drop(connection, lease, plan, now_us)
+            return self._take(connection, lease, facts_of, plan, now_us, arrivals), len(plan.drop)
+
+    def settle(self, lease: Lease, settlements: Sequence[Settlement], give_back: Sequence[Claimed] = ()) -> Settled:
+        """Commit outcomes with their replies, documents and messages; hand rows that were not started back uncounted.
+
+        A row is settled only by the worker that claimed it, under the same epoch; what another moved meanwhile is
+        returned as refused, and its effects are not written. Repeating the call after an unclear commit is safe.
+        Raises Superseded, TableUnavailable.
+        """
+        with self.database.write() as connection:
+            _hold(connection, lease)
+            changed = statements.SETTLE.execute(connection, [_settle_row(lease, item) for item in settlements])
+            mine = settlements if changed == len(settlements) else _still_mine(connection, lease, settlements)
+            kept = {item.row.seq for item in mine}
+            statements.INSERT_HISTORY.execute(connection, _history(lease, mine))
+            statements.GIVE_BACK.execute(
+                connection, [{"seq": row.seq, "epoch": lease.epoch, "claims": row.claims} for row in give_back]
+            )
+            effects = Effects(
+                tuple(envelope for item in mine for envelope in item.effects.sent),
+                tuple(event for item in mine for event in item.effects.events),
+                tuple(write for item in mine for write in item.effects.documents),
+            )
+            to_publish = self._add(connection, effects, app=lease.app) if effects else []
+        return Settled(
+            to_publish,
+            list(effects.events),
+            [(item.row.doorbell, item.row.envelope.message_id) for item in mine if item.row.doorbell and item.state.final],
+            [item.row for item in settlements if item.row.seq not in kept],
+        )
+
+    def mark_published(self, envelopes: Iterable[Envelope]) -> None:
+        """Note that RabbitMQ confirmed these; rows that are final already need no note. Raises TableUnavailable."""
+        rows = [{"id": e.message_id, "destination": e.destination, "amqp_user": e.user} for e in envelopes]
+        if rows:
+            with self.database.write() as connection:
+                statements.MARK_PUBLISHED.execute(connection, rows)
+
+    def unpublished(self, sources: Sequence[str], *, before_us: int, limit: int) -> list[Envelope]:
+        """Return waiting rows of these senders that were committed before a time and never confirmed, oldest first."""
+        query = (
+            sa.select(*ENVELOPE_COLUMNS)
+            .where(
+                sa.text("open AND NOT published"),
+                messages.c.source.in_(sources),
+                messages.c.state == State.WAITING.value,
+                messages.c.sent_us < before_us,
+            )
+            .order_by(messages.c.seq)
+            .limit(limit)
+        )
+        with self.database.read() as connection:
+            return [to_envelope(row) for row in connection.execute(query)]
+
+    def apps_with_work(self, apps: Sequence[str]) -> set[str]:
+        """Return those of the apps that have a row to claim now."""
+        if not apps:
+            return set()
+        with self.database.read() as connection:
+            found = connection.execute(statements.APPS_WITH_WORK, {"apps": list(apps), "now_us": self._clock.now_us()})
+            return set(found.scalars())
+
+    def _add(self, connection: Connection, effects: Effects, *, app: str, doorbell: str = "") -> list[Envelope]:
+        copies = [
+            replace(event, message_id=derived_id(event.message_id, to), destination=to, correlation_id=event.message_id)
+            for event, to in subscribers(connection, effects.events)
+        ]
+        sent = [*effects.sent, *copies]
+        statements.INSERT_MESSAGES.execute(connection, [to_row(envelope, doorbell=doorbell) for envelope in sent])
+        write_documents(connection, app, effects.documents, self._clock.now_us())
+        return sent
+
+    def _take(
+        self,
+        connection: Connection,
+        lease: Lease,
+        facts_of: FactsOf,
+        plan: ClaimPlan,
+        now_us: int,
+        arrivals: Mapping[tuple[str, str], int],
+    ) -> list[Claimed]:
+        if not plan.take:
+            return []
+        rows = []
+        for take in plan.take:
+            facts = facts_of(take.row.kind)
+            rows.append(
+                {
+                    "seq": take.row.seq,
+                    "worker": lease.worker,
+                    "epoch": lease.epoch,
+                    "now_us": now_us,
+                    "received_us": arrivals.get(take.row.identity, now_us),
+                    "handler": facts.name if facts else None,
+                    "max_attempts": facts.max_attempts if facts else None,
+                    "alone": len(plan.take) == 1,
+                    "suspect": take.suspect,
+                    "crashes": take.crashes,
+                }
+            )
+        statements.CLAIM.execute(connection, rows)
+        recovered = [take.row for take in plan.take if take.row.state is State.PROCESSING]
+        statements.INSERT_HISTORY.execute(
+            connection, [_event(row.seq, now_us, "worker lost", row.attempts, lease.worker, "claimed again, alone") for row in recovered]
+        )
+        query = (
+            sa.select(*ENVELOPE_COLUMNS, messages.c.doorbell, messages.c.attempts, messages.c.claims, messages.c.generation)
+            .where(
+                messages.c.seq.in_([take.row.seq for take in plan.take]),
+                messages.c.state == State.PROCESSING.value,
+                messages.c.epoch == lease.epoch,
+            )
+            .order_by(messages.c.seq)
+        )
+        return [
+            Claimed(
+                seq=row.seq,
+                envelope=to_envelope(row),
+                doorbell=row.doorbell,
+                attempt=row.attempts,
+                claims=row.claims,
+                generation=row.generation,
+            )
+            for row in connection.execute(query)
+        ]
+
+    def _drop(self, connection: Connection, lease: Lease, plan: ClaimPlan, now_us: int) -> None:
+        statements.DROP.execute(
+            connection,
+            [
+                {
+                    "seq": drop.row.seq,
+                    "worker": lease.worker,
+                    "epoch": lease.epoch,
+                    "now_us": now_us,
+                    "reason": drop.reason.value,
+                    "error": drop.error,
+                    "crashes": drop.crashes,
+                }
+                for drop in plan.drop
+            ],
+        )
+
+
+def _hold(connection: Connection, lease: Lease) -> None:
+    """Lock and renew the lease row for this transaction; raise Superseded when another has taken it."""
+    held = connection.execute(statements.HOLD_LEASE, {"app": lease.app, "epoch": lease.epoch, "worker": lease.worker})
+    if held.rowcount != 1:
+        raise Superseded(f"{lease.worker} no longer holds the lease of {lease.app} (epoch {lease.epoch})")
+
+
+def _standing(connection: Connection, app: str, envelopes: Sequence[Envelope]) -> dict[tuple[str, str], Standing]:
+    query = sa.select(messages.c.id, messages.c.amqp_user, messages.c.state, messages.c.due_us).where(
+        messages.c.id.in_([clean(envelope.message_id) for envelope in envelopes]), messages.c.destination == app
+    )
+    return {(row.id, row.amqp_user): Standing(State(row.state), row.due_us) for row in connection.execute(query)}
+
+
+def _foreign_row(envelope: Envelope, max_bytes: int, now_us: int) -> dict[str, object]:
+    row = to_row(envelope) | {"published": True, "received_us": now_us, "sent_us": envelope.sent_us or now_us}
+    if len(envelope.body) > max_bytes:
+        row |= {
+            "body": envelope.body[:KEPT_BYTES],
+            "state": State.FAILED.value,
+            "reason": Reason.INVALID.value,
+            "error": f"the body has {len(envelope.body)} bytes, allowed are {max_bytes} (INTERAPP_MESSAGE_MAX_BYTES)",
+            "finished_us": now_us,
+        }
+    return row
+
+
+def _candidate(row: sa.Row[tuple[object, ...]]) -> Candidate:
+    return Candidate(
+        seq=row.seq,
+        identity=(row.id, row.amqp_user),
+        kind=row.kind,
+        state=State(row.state),
+        attempts=row.attempts,
+        suspect=bool(row.suspect),
+        alone=bool(row.alone),
+        worker_died=bool(row.worker_died),
+        crashes=row.crashes,
+        cancel_requested=bool(row.cancel_requested),
+        deadline_ms=row.deadline_ms,
+        body_size=row.body_size,
+    )
+
+
+def _settle_row(lease: Lease, item: Settlement) -> dict[str, object]:
+    return {
+        "seq": item.row.seq,
+        "epoch": lease.epoch,
+        "claims": item.row.claims,
+        "state": item.state.value,
+        "reason": item.reason.value if item.reason else None,
+        "error": item.error,
+        "phase": item.phase,
+        "uncounted": 0 if item.counted else 1,
+        "due_us": item.due_us,
+        "ordered": item.ordered,
+        "reply_kind": item.reply_kind,
+        "reply": item.reply,
+        "started_us": item.started_us,
+        "finished_us": item.finished_us if item.state.final else None,
+    }
+
+
+def _still_mine(connection: Connection, lease: Lease, settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Return the settlements that this epoch's claim wrote, now or in a commit whose answer was lost."""
+    query = sa.select(messages.c.seq, messages.c.state).where(
+        messages.c.seq.in_([item.row.seq for item in settlements]), messages.c.epoch == lease.epoch
+    )
+    claims = {item.row.seq: item.row.claims for item in settlements}
+    query = query.add_columns(messages.c.claims)
+    states = {row.seq: row.state for row in connection.execute(query) if row.claims == claims[row.seq]}
+    return [item for item in settlements if states.get(item.row.seq) == item.state.value]
+
+
+def _history(lease: Lease, settlements: Sequence[Settlement]) -> list[dict[str, object]]:
+    return [
+        _event(
+            item.row.seq,
+            item.finished_us,
+            "retry" if item.state is State.WAITING else f"failed ({item.reason})",
+            item.row.attempt,
+            lease.worker,
+            item.error or "",
+        )
+        for item in settlements
+        if item.state is not State.SUCCEEDED
+    ]
+
+
+def _event(seq: int, at_us: int, what: str, attempt: int, who: str, detail: str) -> dict[str, object]:
+    return {"seq": seq, "at_us": at_us, "what": what, "attempt": attempt, "who": who, "detail": detail}
