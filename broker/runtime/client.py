@@ -1,0 +1,225 @@
+"""The client: how an app sends, asks and publishes. What it accepts is durable when the call returns."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import count
+from typing import Any, TypeVar
+
+from broker.errors import InvalidMessage, ReplyTimeout, RequestFailed, TableUnavailable
+from broker.handlers.context import Documents, Outbox
+from broker.lifecycle.address import checked_address
+from broker.lifecycle.clock import Clock
+from broker.lifecycle.ids import derived_id, new_id
+from broker.lifecycle.state import State
+from broker.messages.codec import decode, encode
+from broker.messages.effects import Effects
+from broker.messages.envelope import Envelope
+from broker.messages.message import Command, Event, Message, Reply
+from broker.runtime.outgoing import Outgoing
+from broker.runtime.replies import Replies
+from broker.table.documents import AppDocuments
+from broker.table.queries import Answer, find_answer
+from broker.table.rows import Lease
+from broker.table.store import HandlerTable
+from broker.transport.seam import Transport
+
+ReplyT = TypeVar("ReplyT", bound="Reply | None")
+
+LOOK_SECONDS = 1.0
+"""How often a waiting request looks at its row itself, in case nobody rang."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The handler run that this thread is in: what is sent meanwhile gets ids that follow from it."""
+
+    seed: tuple[object, ...]
+    positions: Iterator[int] = field(default_factory=count)
+
+
+current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """Messages, events and documents that are committed together when the ``with`` block ends without an exception."""
+
+    outbox: Outbox
+    documents: Documents
+
+    def send(self, message: Command[Any] | Event, *, to: str) -> str:
+        """Add a message to one app; return its id."""
+        return self.outbox.send(message, to=to)
+
+    def publish(self, event: Event) -> str:
+        """Add an event to all who subscribed; return its id."""
+        return self.outbox.publish(event)
+
+
+class Client:
+    """Sends in the name of one app. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        table: HandlerTable,
+        transport: Transport,
+        outgoing: Outgoing,
+        replies: Replies,
+        clock: Clock,
+        max_bytes: int,
+        lease_of: Callable[[], Lease | None] = lambda: None,
+    ) -> None:
+        self.source = source
+        self._table = table
+        self._transport = transport
+        self._outgoing = outgoing
+        self._replies = replies
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._lease_of = lease_of
+        self._listening = threading.Lock()
+        self._doorbell = ""
+
+    def send(
+        self,
+        message: Command[Any] | Event,
+        *,
+        to: str,
+        deadline_ms: int | None = None,
+        wait_for_table: float = 0.0,
+    ) -> str:
+        """Commit a message for one app and return its id; it will reach a final state whatever happens.
+
+        ``deadline_ms`` is milliseconds since 1970 after which its handler is not started. ``wait_for_table`` is how many
+        seconds to go on trying while the database is away. Raises ValueError for a bad address, InvalidMessage when
+        it is too large, TableUnavailable.
+        """
+        envelope = self._envelope(message, checked_address(to), new_id(), deadline_ms=deadline_ms)
+        self._commit(Effects(sent=(envelope,)), wait_seconds=wait_for_table)
+        return envelope.message_id
+
+    def send_call(self, messages: Sequence[Command[Any] | Event], *, to: str, wait_for_table: float = 0.0) -> list[str]:
+        """Commit messages for one app in one transaction, in order; return their ids. Raises as ``send``."""
+        call_id = new_id()
+        envelopes = tuple(self._envelope(message, checked_address(to), call_id) for message in messages)
+        self._commit(Effects(sent=envelopes), wait_seconds=wait_for_table)
+        return [envelope.message_id for envelope in envelopes]
+
+    def publish(self, event: Event, *, wait_for_table: float = 0.0) -> str:
+        """Commit an event for every app that subscribed to it and return its id. Raises as ``send``."""
+        envelope = self._envelope(event, "", new_id())
+        self._commit(Effects(events=(envelope,)), wait_seconds=wait_for_table)
+        return envelope.message_id
+
+    def request(self, command: Command[ReplyT], *, to: str, timeout: float) -> ReplyT:
+        """Send a command and return its reply.
+
+        Raises ReplyTimeout after ``timeout`` seconds (the command goes on, its reply is kept in the table), RequestFailed
+        with the reason when its handler failed, and as ``send``.
+        """
+        envelope = self._envelope(command, checked_address(to), new_id())
+        deadline = self._clock.monotonic() + timeout
+        with self._replies.expect(envelope.message_id) as rung:
+            self._commit(Effects(sent=(envelope,)), doorbell=self._listen(), wait_seconds=timeout)
+            answer = self.await_answer(envelope, deadline, rung)
+        if answer.state is State.FAILED:
+            raise RequestFailed(answer.reason, answer.error)
+        expected = command.reply_class()
+        reply = None if expected is None else decode(expected, (answer.reply or "").encode())
+        return reply  # type: ignore[return-value] # the command's class says which it is
+
+    def await_answer(self, envelope: Envelope, deadline: float, rung: threading.Event) -> Answer:
+        """Return the final outcome of a request, woken by its doorbell or by a look of our own.
+
+        ``deadline`` is by this process's monotonic clock. Raises ReplyTimeout.
+        """
+        while True:
+            left = deadline - self._clock.monotonic()
+            rung.wait(max(0.0, min(left, LOOK_SECONDS)))
+            rung.clear()
+            try:
+                answer = find_answer(self._table.database, envelope)
+            except TableUnavailable:
+                answer = None
+            if answer is not None and answer.state.final:
+                return answer
+            if left <= 0:
+                state = answer.state.value if answer else "unknown"
+                raise ReplyTimeout(
+                    f"{envelope.kind} to {envelope.destination} is still {state}; see interapp handlers show {envelope.message_id}"
+                )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Collect messages, events and documents, and commit them together at the end of the block, or not at all.
+
+        Raises Superseded when this app's worker no longer holds the lease, and as ``send``.
+        """
+        transaction = Transaction(
+            Outbox(source=self.source, seed=self._seed(), user=self._transport.user, now_us=self._clock.now_us),
+            Documents(AppDocuments(self._table.database, self.source)),
+        )
+        yield transaction
+        effects = transaction.outbox.effects(transaction.documents.writes())
+        if effects:
+            self._commit(effects, lease=self._lease_of())
+
+    def _commit(
+        self, effects: Effects, *, doorbell: str = "", lease: Lease | None = None, wait_seconds: float = 0.0
+    ) -> None:
+        for envelope in (*effects.sent, *effects.events):
+            if len(envelope.body) > self._max_bytes:
+                raise InvalidMessage(
+                    f"{envelope.kind}: the body has {len(envelope.body)} bytes, allowed are {self._max_bytes} (INTERAPP_MESSAGE_MAX_BYTES)"
+                )
+        deadline = self._clock.monotonic() + wait_seconds
+        pause = 0.05
+        while True:
+            try:
+                rows = self._table.accept(effects, app=self.source, doorbell=doorbell, lease=lease)
+                break
+            except TableUnavailable:
+                # The ids stay the same: should the commit have come through after all, it is not written twice.
+                if self._clock.monotonic() + pause > deadline:
+                    raise
+                time.sleep(pause)
+                pause = min(1.0, pause * 2)
+        self._outgoing.publish(rows, effects.events)
+
+    def _envelope(self, message: Message, destination: str, call_id: str, *, deadline_ms: int | None = None) -> Envelope:
+        body = encode(message)
+        run = current_run.get()
+        if run is None:
+            message_id = new_id()
+        else:
+            message_id = derived_id(*run.seed, next(run.positions), message.kind, sha256(body).hexdigest())
+        return Envelope(
+            message_id=message_id,
+            kind=message.kind,
+            body=body,
+            destination=destination,
+            source=self.source,
+            call_id=call_id,
+            correlation_id=str(run.seed[0]) if run else "",
+            version=message.version,
+            deadline_ms=deadline_ms,
+            sent_us=self._clock.now_us(),
+            user=self._transport.user,
+        )
+
+    def _seed(self) -> tuple[object, ...]:
+        run = current_run.get()
+        return (new_id(),) if run is None else (*run.seed, next(run.positions))
+
+    def _listen(self) -> str:
+        with self._listening:
+            if not self._doorbell:
+                self._doorbell = self._transport.listen(self._replies.rung)
+            return self._doorbell

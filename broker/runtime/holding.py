@@ -1,0 +1,151 @@
+"""How one worker comes to hold its app's lease, waits for its predecessors, and loses it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+
+from broker.errors import TableUnavailable
+from broker.lifecycle.clock import Clock
+from broker.table.leases import Holder, LeaseRow, Leases
+from broker.table.liveness import Liveness
+from broker.table.rows import Lease
+
+log = structlog.get_logger("interapp.worker")
+
+
+class Post(StrEnum):
+    """Where a worker stands towards its app."""
+
+    STANDBY = "standby"
+    """Another may be active; nothing is claimed."""
+    TAKING_OVER = "taking over"
+    """Holds the lease; an older holder has not let go yet."""
+    ACTIVE = "active"
+    """Holds the lease; claims and runs."""
+
+
+@dataclass(slots=True)
+class Sighting:
+    """Something that has not changed since it was first seen so."""
+
+    value: object
+    since: float
+    """Monotonic seconds."""
+
+
+class Holding:
+    """One worker's side of its app's lease. Used by the worker's own thread only."""
+
+    def __init__(
+        self, app: str, worker: str, *, leases: Leases, liveness: Liveness, clock: Clock, lease_seconds: float
+    ) -> None:
+        self.post = Post.STANDBY
+        self.lease: Lease | None = None
+        self._app = app
+        self._worker = worker
+        self._leases = leases
+        self._liveness = liveness
+        self._clock = clock
+        self._lease_seconds = lease_seconds
+        self._superseded_on = 0
+        self._seen: Sighting | None = None
+        self._silent: dict[str, Sighting] = {}
+        self._debts: list[tuple[Lease, bool]] = []
+
+    def rung(self, channel: int) -> None:
+        """Take the lease: a live channel rang this worker. Not on a channel on which it was superseded.
+
+        Raises TableUnavailable.
+        """
+        if self.lease is None and channel > self._superseded_on:
+            self._took(self._leases.take(self._app, self._worker), "rung")
+
+    def seen(self, row: LeaseRow) -> None:
+        """Take a lease that is free, whose holder is dead, or that has not changed for the lease time. Raises TableUnavailable."""
+        if self.lease is not None:
+            return
+        now = self._clock.monotonic()
+        if self._seen is None or self._seen.value != row:
+            self._seen = Sighting(row, now)
+        unchanged = now - self._seen.since
+        free = not row.worker
+        dead = not free and unchanged >= self._liveness.proof_seconds and self._liveness.is_free(incarnation_of(row.worker))
+        if free or dead or unchanged >= self._lease_seconds:
+            lease = self._leases.take_unchanged(row, self._worker)
+            if lease is not None:
+                self._took(lease, "free" if free else "its holder is dead" if dead else "its holder is silent")
+
+    def advance(self) -> bool:
+        """Return whether handlers may be started: the lease is held and every older holder let go, died or fell silent.
+
+        Raises TableUnavailable.
+        """
+        if self.lease is None or self.post is Post.ACTIVE:
+            return self.post is Post.ACTIVE
+        # First our own lease: two workers that wait for each other would wait for ever.
+        if not self._leases.holds(self.lease):
+            self.superseded(channel=0)
+            return False
+        waiting_for = [holder for holder in self._leases.older_holders(self.lease) if not self._out_of_the_way(holder)]
+        if waiting_for:
+            return False
+        self.post = Post.ACTIVE
+        self._silent.clear()
+        log.info("active", app=self._app, worker=self._worker, epoch=self.lease.epoch)
+        return True
+
+    def superseded(self, channel: int) -> None:
+        """Fall back to standby: another worker took the lease. Nothing of ours runs any more."""
+        log.warning("superseded: another worker took the lease; standing by", app=self._app, worker=self._worker)
+        self._superseded_on = max(self._superseded_on, channel)
+        self.drop()
+
+    def renew_epoch(self, lease: Lease) -> Lease:
+        """Succeed ourselves, so that whatever was claimed under the present epoch becomes an older epoch's.
+
+        Raises Superseded, TableUnavailable.
+        """
+        self.lease = self._leases.renew_epoch(lease)
+        return self.lease
+
+    def drop(self, *, free: bool = False) -> None:
+        """Let the lease go, now or as soon as the table answers; ``free`` offers it to whoever looks next."""
+        if self.lease is not None:
+            self._debts.append((self.lease, free))
+        self.lease, self.post, self._seen = None, Post.STANDBY, None
+        self._silent.clear()
+        try:
+            self.pay_debts()
+        except TableUnavailable as exc:
+            log.warning("could not let the lease go yet", app=self._app, worker=self._worker, error=str(exc))
+
+    def pay_debts(self) -> None:
+        """Let go of what could not be let go of before: a successor waits for it. Raises TableUnavailable."""
+        while self._debts:
+            lease, free = self._debts[0]
+            self._leases.let_go(lease, free=free)
+            del self._debts[0]
+
+    def _took(self, lease: Lease, why: str) -> None:
+        self.lease = lease
+        self.post = Post.TAKING_OVER
+        self._seen = None
+        log.info("took the lease", app=self._app, worker=self._worker, epoch=lease.epoch, why=why)
+
+    def _out_of_the_way(self, holder: Holder) -> bool:
+        now = self._clock.monotonic()
+        seen = self._silent.get(holder.worker)
+        if seen is None or seen.value != holder.beats:
+            seen = self._silent[holder.worker] = Sighting(holder.beats, now)
+        silent = now - seen.since
+        if silent >= self._liveness.proof_seconds and self._liveness.is_free(holder.incarnation):
+            self._leases.found_dead(holder.worker)
+            log.warning("a worker died", app=self._app, worker=holder.worker)
+            return True
+        return silent >= self._lease_seconds
+
+
+def incarnation_of(worker: str) -> str:
+    """Return the process incarnation that a worker id names."""
+    return worker.partition("@")[2]

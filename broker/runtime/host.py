@@ -1,0 +1,226 @@
+"""The host: everything that one process shares, and the apps it runs."""
+
+import os
+import socket
+import threading
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+
+from broker.errors import TableUnavailable
+from broker.lifecycle.clock import Clock
+from broker.lifecycle.ids import incarnation_id
+from broker.observe.health import Check, Health
+from broker.runtime.app import App
+from broker.runtime.client import Client
+from broker.runtime.duty import DutyRunner
+from broker.runtime.holding import Holding
+from broker.runtime.outgoing import Outgoing
+from broker.runtime.presence import Presence
+from broker.runtime.replies import Replies
+from broker.runtime.worker import Services, Worker
+from broker.settings import InterAppSettings
+from broker.table.database import Database
+from broker.table.leases import Leases, WorkerStart
+from broker.table.liveness import open_liveness
+from broker.table.rows import Lease
+from broker.table.store import HandlerTable
+from broker.table.subscriptions import subscribe
+from broker.table.upgrade import upgrade
+from broker.transport.opening import open_transport
+from broker.transport.seam import Transport
+
+log = structlog.get_logger("interapp.host")
+
+STOP_SECONDS = 30.0
+"""How long running handlers may take to finish when the process is asked to stop."""
+
+OPEN_PAUSE_SECONDS = 1.0
+OPEN_PAUSE_CEILING_SECONDS = 15.0
+
+
+class Host:
+    """One process: one table, one transport, any number of apps. Use it as a context manager, or ``start`` and ``stop``."""
+
+    def __init__(self, settings: InterAppSettings, clock: Clock, *, transport: Transport | None = None) -> None:
+        self.settings = settings
+        self.health = Health()
+        self.incarnation = incarnation_id()
+        self.database = Database(settings.database_url)
+        self.table = HandlerTable(self.database, clock)
+        self.transport = transport or open_transport(settings.broker_url, clock, self.incarnation)
+        self.outgoing = Outgoing(self.table, self.transport, clock)
+        self._clock = clock
+        self._leases = Leases(self.database, clock)
+        self._liveness = open_liveness(self.database, self.incarnation)
+        self._replies = Replies()
+        self._workers: dict[str, Worker] = {}
+        self._duties: dict[str, DutyRunner] = {}
+        self._sources: set[str] = set()
+        self._changing = threading.Lock()
+        self._opened = threading.Event()
+        self._stopping = threading.Event()
+        self._presence = Presence(
+            table=self.table,
+            leases=self._leases,
+            liveness=self._liveness,
+            outgoing=self.outgoing,
+            clock=clock,
+            workers=lambda: list(self._workers.values()),
+            sources=lambda: sorted(self._sources),
+        )
+
+    def start(self) -> None:
+        """Wait for the database, bring it up to date, begin to connect and to beat; ends early when asked to stop."""
+        self.health.add("table", self._table_check)
+        self.health.add("transport", self._transport_check)
+        if not self._open_table():
+            return
+        self.transport.start()
+        self._presence.start()
+        self._opened.set()
+
+    def add(self, app: App[Any]) -> Client:
+        """Run an app in this process; return the client that sends in its name. Raises TableUnavailable."""
+        with self._changing:
+            worker_id = f"{app.address}@{self.incarnation}"
+            if app.address in self._workers:
+                raise ValueError(f"{app.address} runs in this process already")
+            subscribe(self.database, app.address, app.subscriptions())
+            self._leases.make([app.address])
+            self._leases.enter(
+                WorkerStart(worker_id, self.incarnation, app.address, socket.gethostname(), os.getpid(), version("lantime-interapp"))
+            )
+            holding = Holding(
+                app.address,
+                worker_id,
+                leases=self._leases,
+                liveness=self._liveness,
+                clock=self._clock,
+                lease_seconds=self.settings.lease_seconds,
+            )
+            services = Services(
+                self.table,
+                self.transport,
+                self.outgoing,
+                self._clock,
+                self.settings.prefetch,
+                self.settings.message_max_bytes,
+            )
+            worker = Worker(app, worker_id, holding, services)
+            self._workers[app.address] = worker
+            client = self.client(app.address)
+            worker.start()
+            self.health.add(f"worker {app.address}", lambda: _worker_check(worker))
+            for name, check in app.checks.items():
+                self.health.add(f"{name} {app.address}", check)
+            if app.duty is not None:
+                runner = self._duties[app.address] = DutyRunner(app.address, app.duty, client, worker)
+                runner.start()
+            return client
+
+    def remove(self, address: str) -> None:
+        """Stop running an app: finish what runs, let its lease go, close its channel."""
+        worker = self._workers.get(address)
+        if worker is None:
+            return
+        worker.stop(STOP_SECONDS)
+        duty = self._duties.pop(address, None)
+        if duty is not None:
+            duty.stop(STOP_SECONDS)
+        with self._changing:
+            del self._workers[address]
+            self._sources.discard(address)
+        for name in [f"worker {address}", *(f"{name} {address}" for name in worker.app.checks)]:
+            self.health.remove(name)
+        try:
+            self._leases.leave(worker.id)
+        except TableUnavailable as exc:
+            log.warning("could not note the end of a worker", worker=worker.id, error=str(exc))
+
+    def client(self, source: str) -> Client:
+        """Return a client that sends in the name of an app.
+
+        When a worker of that app runs here, the client's transactions are refused unless that worker is the active one.
+        """
+        self._sources.add(source)
+
+        def lease_of() -> Lease | None:
+            worker = self._workers.get(source)
+            return worker.fence() if worker is not None else None
+
+        return Client(
+            source,
+            table=self.table,
+            transport=self.transport,
+            outgoing=self.outgoing,
+            replies=self._replies,
+            clock=self._clock,
+            max_bytes=self.settings.message_max_bytes,
+            lease_of=lease_of,
+        )
+
+    def apps(self) -> list[str]:
+        """Return the addresses of the apps that run here."""
+        return sorted(self._workers)
+
+    def stop(self) -> None:
+        """End everything in order: duties, workers (they commit and acknowledge), relay and heartbeat, connections."""
+        self._stopping.set()
+        # All at once: each may have a handler to finish.
+        stopping = [threading.Thread(target=self.remove, args=(address,)) for address in self.apps()]
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join()
+        # Presence goes on until the workers ended: their leases must not look silent meanwhile.
+        if self._opened.is_set():
+            self._presence.stop()
+        self.transport.close()
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def _open_table(self) -> bool:
+        pause = OPEN_PAUSE_SECONDS
+        waiting = False
+        while True:
+            try:
+                before = upgrade(self.database)
+                self._liveness.hold()
+            except TableUnavailable as exc:
+                if not waiting:
+                    log.warning("waiting for the table", error=str(exc))
+                waiting = True
+                if self._stopping.wait(pause):
+                    return False
+                pause = min(OPEN_PAUSE_CEILING_SECONDS, pause * 2)
+                continue
+            if before is None:
+                log.info("made the tables", database=self.database.shown_url)
+            elif waiting:
+                log.info("the table answers", database=self.database.shown_url)
+            return True
+
+    def _table_check(self) -> Check:
+        return self._presence.check() if self._opened.is_set() else Check(ok=False, detail="waiting for the table")
+
+    def _transport_check(self) -> Check:
+        link = self.transport.link()
+        return Check(ok=link.up, detail=link.detail)
+
+
+def _worker_check(worker: Worker) -> Check:
+    _, detail = worker.status()
+    return Check(ok=not detail, detail=detail)

@@ -1,0 +1,22 @@
+"""How many rows to claim at once: as many as recent handlers finish in a few milliseconds."""
+
+CLAIM_SECONDS = 0.02
+"""Run time that one claim should hold."""
+
+CLAIM_MOST = 200
+SMOOTHING = 0.2
+
+
+class Pace:
+    """A moving average of handler run times."""
+
+    def __init__(self) -> None:
+        self._seconds = CLAIM_SECONDS
+
+    def ran(self, seconds: float) -> None:
+        """Take the run time of one handler into account."""
+        self._seconds += SMOOTHING * (seconds - self._seconds)
+
+    def claim_size(self) -> int:
+        """Return how many rows the next claim should take, at least 1."""
+        return max(1, min(CLAIM_MOST, int(CLAIM_SECONDS / max(self._seconds, 1e-6))))

@@ -1,0 +1,127 @@
+"""The housekeeping of one process: shows that it lives, sees leases and work that nobody rang for, relays, watches handlers."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from broker.errors import TableError
+from broker.lifecycle.clock import Clock
+from broker.observe.health import Check
+from broker.runtime.outgoing import Outgoing
+from broker.runtime.worker import Worker
+from broker.table.leases import Leases
+from broker.table.liveness import Liveness
+from broker.table.store import HandlerTable
+
+log = structlog.get_logger("interapp.presence")
+
+BEAT_SECONDS = 1.0
+"""How often a process shows that it lives and looks at the table; what nobody rang for is found within this time."""
+
+WATCH_SECONDS = 0.1
+STALE_SECONDS = 10.0
+"""Without a beat for so long, only a restart helps: the thread that beats is gone or stuck."""
+
+
+class Presence:
+    """Two threads: one beats and looks once a second, one watches running handlers."""
+
+    def __init__(
+        self,
+        *,
+        table: HandlerTable,
+        leases: Leases,
+        liveness: Liveness,
+        outgoing: Outgoing,
+        clock: Clock,
+        workers: Callable[[], Sequence[Worker]],
+        sources: Callable[[], Sequence[str]],
+    ) -> None:
+        self._table = table
+        self._leases = leases
+        self._liveness = liveness
+        self._outgoing = outgoing
+        self._clock = clock
+        self._workers = workers
+        self._sources = sources
+        self._stopping = threading.Event()
+        self._detail = "no beat yet"
+        self._last_turn = clock.monotonic()
+        self._threads = [
+            threading.Thread(target=self._repeat, args=(BEAT_SECONDS, self._beat), name="presence", daemon=True),
+            threading.Thread(target=self._repeat, args=(WATCH_SECONDS, self._watch), name="watch", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Begin to beat and to watch."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End both threads, note the last confirms, let the process's lock go."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+        try:
+            self._outgoing.flush()
+        except TableError as exc:
+            log.warning("some confirms are not noted; those rows are published again later", error=str(exc))
+        self._liveness.release()
+
+    def check(self) -> Check:
+        """Say whether the table answers and the beat goes on."""
+        silent = self._clock.monotonic() - self._last_turn
+        if silent > STALE_SECONDS:
+            return Check(ok=False, detail=f"no beat for {silent:.0f} s", alive=False)
+        return Check(ok=not self._detail, detail=self._detail)
+
+    def _repeat(self, seconds: float, act: Callable[[], None]) -> None:
+        while True:
+            try:
+                act()
+                if act == self._beat:
+                    self._note("")
+            except TableError as exc:
+                self._note(str(exc))
+            except Exception as exc:
+                # Nothing known gets here; the process must go on showing that it lives.
+                log.exception("unexpected; going on")
+                self._note(f"{type(exc).__name__}: {exc}")
+            if act == self._beat:
+                self._last_turn = self._clock.monotonic()
+            if self._stopping.wait(seconds):
+                return
+
+    def _note(self, detail: str) -> None:
+        if detail and not self._detail:
+            log.warning("the table is away; nothing is acknowledged until it answers", error=detail)
+        elif self._detail and not detail:
+            log.info("the table answers")
+        self._detail = detail
+
+    def _beat(self) -> None:
+        self._liveness.hold()
+        workers = list(self._workers())
+        held = {worker: lease for worker in workers if (lease := worker.held()) is not None}
+        kept = set(self._leases.beat({worker.id: worker.status() for worker in workers}, list(held.values())))
+        for worker, lease in held.items():
+            if lease not in kept:
+                worker.lease_lost(lease)
+        self._look(workers, {worker.app.address for worker in held})
+        self._outgoing.flush()
+        self._outgoing.relay(self._sources())
+
+    def _look(self, workers: Sequence[Worker], held: set[str]) -> None:
+        with_work = self._table.apps_with_work(sorted(held))
+        others = [worker.app.address for worker in workers if worker.app.address not in held]
+        rows = self._leases.look(others) if others else {}
+        for worker in workers:
+            if worker.app.address in with_work:
+                worker.work_seen()
+            if worker.app.address in rows:
+                worker.lease_seen(rows[worker.app.address])
+
+    def _watch(self) -> None:
+        for worker in self._workers():
+            worker.watch()

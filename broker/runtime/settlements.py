@@ -1,0 +1,42 @@
+"""From a handler's outcome to what the table is told."""
+
+from broker.handlers.outcome import Failed, Outcome, Retry, Succeeded
+from broker.lifecycle.state import State
+from broker.table.rows import Claimed, Settlement
+
+
+def to_settlement(row: Claimed, outcome: Outcome, *, started_us: int, finished_us: int) -> Settlement:
+    """Return what is to become of the row."""
+    match outcome:
+        case Succeeded():
+            return Settlement(
+                row=row,
+                state=State.SUCCEEDED,
+                reply_kind=outcome.reply_kind or None,
+                reply=None if outcome.reply is None else outcome.reply.decode(),
+                effects=outcome.effects,
+                started_us=started_us,
+                finished_us=finished_us,
+            )
+        case Failed():
+            return Settlement(
+                row=row,
+                state=State.FAILED,
+                reason=outcome.reason,
+                error=outcome.error,
+                phase=outcome.phase or None,
+                started_us=started_us,
+                finished_us=finished_us,
+            )
+        case Retry():
+            return Settlement(
+                row=row,
+                state=State.WAITING,
+                error=outcome.error,
+                phase=outcome.phase or None,
+                counted=outcome.counted,
+                ordered=outcome.ordered,
+                due_us=finished_us + round(outcome.after_seconds * 1_000_000),
+                started_us=started_us,
+                finished_us=finished_us,
+            )

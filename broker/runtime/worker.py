@@ -1,0 +1,479 @@
+"""The worker: one app in one process. From a ring to a claim, its handlers, their outcomes, and the acknowledgement.
+
+One thread does all of it, in this order and for a batch at a time: take deliveries in, hold the lease, claim, run, commit,
+publish, acknowledge. When a handler outlives its timeout, the thread is given up and another goes on.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+import structlog
+
+from broker.errors import Superseded, TableError, TableUnavailable
+from broker.handlers.context import Context, Documents, Outbox, ResourceT
+from broker.handlers.outcome import Failed, Outcome
+from broker.handlers.run import run, shortened, timed_out
+from broker.lifecycle.clock import Clock
+from broker.lifecycle.state import Reason, State
+from broker.runtime.app import App
+from broker.runtime.client import Run, current_run
+from broker.runtime.holding import Holding, Post
+from broker.runtime.intake import Intake
+from broker.runtime.outgoing import Outgoing
+from broker.runtime.pace import Pace
+from broker.runtime.running import Batch, Running
+from broker.runtime.settlements import to_settlement
+from broker.table.documents import AppDocuments
+from broker.table.leases import LeaseRow
+from broker.table.rows import Claimed, HandlerFacts, Lease, Settled, Settlement
+from broker.table.store import HandlerTable
+from broker.transport.seam import Consumer, Delivery, Transport
+
+log = structlog.get_logger("interapp.worker")
+
+BATCH_SECONDS = 0.25
+"""How long after its claim a row may still be started; later it is given back, or the table would not tell the truth."""
+
+SLOW_SECONDS = 0.1
+"""A handler that runs longer does not keep finished outcomes and unstarted rows of its batch waiting."""
+
+PROBE_SECONDS = 5.0
+TABLE_PAUSE_SECONDS = 0.5
+"""Pause before the table is tried again."""
+
+DUE_MARGIN_SECONDS = 0.005
+"""Added to a retry's due time on the monotonic clock, so that the wall clock agrees that it is due."""
+
+HAND_OVER_SECONDS = 0.2
+"""How often a worker that waits for its predecessor looks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a worker uses of its host."""
+
+    table: HandlerTable
+    transport: Transport
+    outgoing: Outgoing
+    clock: Clock
+    prefetch: int
+    max_bytes: int
+
+
+class GivenUp(Exception):  # noqa: N818 no error: it ends a thread
+    """This thread's handler outlived its timeout; another thread went on in its place."""
+
+
+class Worker:
+    """Serves one app with one handler at a time."""
+
+    def __init__(self, app: App[ResourceT], worker_id: str, holding: Holding, services: Services) -> None:
+        self.app = app
+        self.id = worker_id
+        self._holding = holding
+        self._services = services
+        self._clock = services.clock
+        self._table = services.table
+        self._documents = AppDocuments(services.table.database, app.address)
+        self._pace = Pace()
+        self._intake = Intake()
+        self._intake_lock = threading.Lock()
+        self._arrived: list[Delivery] = []
+        self._rung = 0
+        self._lease_row: LeaseRow | None = None
+        self._due: list[float] = []
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._lease_lost = threading.Event()
+        self._unclear = False
+        self._committing = threading.Lock()
+        self._batch: Batch | None = None
+        self._unsettled: tuple[Batch, list[Settlement], list[Claimed]] | None = None
+        self._detail = ""
+        self._consumer: Consumer | None = None
+        self._thread = threading.Thread()
+        self._ended = threading.Event()
+        self._activity = threading.Condition()
+
+    # Called by the host.
+
+    def start(self) -> None:
+        """Begin to consume and to work."""
+        self._consumer = self._services.transport.consume(
+            self.app.address, self._delivered, prefetch=self._services.prefetch
+        )
+        self._go_on()
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Finish what runs, commit, let the lease go, acknowledge, close the channel; return whether that was in time."""
+        self._stopping.set()
+        self._wake.set()
+        self._tell_activity()
+        ended = self._ended.wait(timeout_seconds)
+        if not ended:
+            batch = self._batch
+            if batch is not None:
+                batch.cancel_running()
+            log.warning("a handler still runs; its message will be handled again", app=self.app.address, worker=self.id)
+        if self._consumer is not None:
+            # Not cancelled before: the standby must not start while our last handler runs.
+            self._consumer.close()
+        return ended
+
+    def status(self) -> tuple[str, str]:
+        """Return where the worker stands and what hinders it, for its row."""
+        consumer = self._consumer.link() if self._consumer else None
+        detail = self._detail or (consumer.detail if consumer and not consumer.up else "")
+        return ("stopping" if self._stopping.is_set() else self._holding.post.value), detail
+
+    def held(self) -> Lease | None:
+        """Return the lease it believes to hold."""
+        return None if self._lease_lost.is_set() else self._holding.lease
+
+    def active(self) -> bool:
+        """Tell whether it is the one that works for its app."""
+        return self._holding.post is Post.ACTIVE and not self._lease_lost.is_set() and not self._stopping.is_set()
+
+    def wait_active(self, *, active: bool, seconds: float | None) -> bool:
+        """Wait until it is the active one, or is not; return whether that came true in time."""
+        with self._activity:
+            return self._activity.wait_for(lambda: self.active() is active, seconds)
+
+    def fence(self) -> Lease:
+        """Return the lease that writes outside handlers must prove; raise Superseded when this worker is not active."""
+        lease = self._holding.lease
+        if lease is None or not self.active():
+            raise Superseded(f"{self.id} is not the active worker of {self.app.address}")
+        return lease
+
+    def lease_lost(self, lease: Lease) -> None:
+        """Learn that another worker took the lease: start nothing more, ask the running handler to stop."""
+        if self._holding.lease == lease:
+            self._lease_lost.set()
+            self._tell_activity()
+            batch = self._batch
+            if batch is not None:
+                batch.cancel_running()
+            self._wake.set()
+
+    def lease_seen(self, row: LeaseRow) -> None:
+        """Learn how the lease stands, while not holding it."""
+        self._lease_row = row
+        self._wake.set()
+
+    def work_seen(self) -> None:
+        """Learn that the table has a row to claim, whoever did not ring."""
+        self._wake.set()
+
+    def watch(self) -> None:
+        """Free what a slow handler holds up; give up a thread whose handler outlived its timeout. Raises TableError."""
+        batch = self._batch
+        running = batch.running() if batch else None
+        if batch is None or running is None:
+            return
+        seconds = self._clock.monotonic() - running.since
+        handler = self.app.registry.get(running.row.envelope.kind)
+        if handler and handler.timeout_seconds is not None and seconds >= handler.timeout_seconds:
+            self._give_up(batch, running)
+        elif seconds >= SLOW_SECONDS:
+            self._free(batch)
+
+    # The transport's thread.
+
+    def _delivered(self, deliveries: Sequence[Delivery]) -> None:
+        with self._intake_lock:
+            self._arrived += deliveries
+        self._wake.set()
+
+    # The worker's thread.
+
+    def _go_on(self) -> None:
+        self._thread = threading.Thread(target=self._work, name=f"worker {self.app.address}", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        me = threading.current_thread()
+        pause: float | None = None
+        while self._thread is me:
+            self._wake.wait(self._until_due() if pause is None else pause)
+            self._wake.clear()
+            try:
+                pause = self._turn()
+                self._detail = ""
+            except GivenUp:
+                return
+            except Superseded:
+                pause = self._stand_by()
+            except TableUnavailable as exc:
+                pause = self._table_away(exc)
+            except Exception as exc:
+                # Nothing known gets here. What was claimed is unclear; a worker that ends in silence would be worse.
+                log.exception("unexpected; going on", app=self.app.address)
+                self._detail = f"{type(exc).__name__}: {exc}"
+                self._unclear, self._unsettled = True, None
+                pause = TABLE_PAUSE_SECONDS
+            if self._stopping.is_set() and self._unsettled is None:
+                self._finish()
+                return
+
+    def _turn(self) -> float | None:
+        """Do everything that is to do now; return how long to pause, or None to wait for a ring."""
+        self._holding.pay_debts()
+        if self._unsettled is not None:
+            self._commit(*self._unsettled)
+        self._take_in()
+        if self._stopping.is_set():
+            return None
+        if self._lease_lost.is_set():
+            return self._stand_by()
+        if not self._hold():
+            return HAND_OVER_SECONDS if self._holding.lease else None
+        while self._claim_and_run():
+            self._acknowledge()
+            self._take_in()
+            if self._stopping.is_set() or self._lease_lost.is_set():
+                self._wake.set()
+                return None
+        if self._look_up(foreign_only=False):
+            self._wake.set()
+        self._acknowledge()
+        return None
+
+    def _take_in(self) -> None:
+        """Move what arrived into the intake and give foreign messages their rows."""
+        with self._intake_lock:
+            arrived, self._arrived = self._arrived, []
+            self._intake.add(arrived)
+            crowded = self._intake.unknown_count() > self._services.prefetch // 2
+        if arrived:
+            self._rung = arrived[-1].channel
+        if arrived or crowded:
+            self._look_up(foreign_only=not crowded)
+
+    def _look_up(self, *, foreign_only: bool) -> bool:
+        """Learn where the rows of deliveries stand, making those that are missing; return whether one is due."""
+        with self._intake_lock:
+            unknown = self._intake.unknown(foreign_only=foreign_only)
+        if not unknown:
+            return False
+        standings = self._table.arrived(self.app.address, unknown, max_bytes=self._services.max_bytes)
+        now_us, monotonic = self._clock.now_us(), self._clock.monotonic()
+        with self._intake_lock:
+            self._intake.learn(standings, now_us=now_us, monotonic=monotonic)
+        return any(standing.state is State.WAITING and standing.due_us <= now_us for standing in standings.values())
+
+    def _hold(self) -> bool:
+        row, self._lease_row = self._lease_row, None
+        rung = self._rung
+        # A process that was paused still has deliveries in hand; only a live channel is a reason to take a lease.
+        if self._holding.lease is None and rung and self._consumer and self._consumer.probe(PROBE_SECONDS) == rung:
+            self._holding.rung(rung)
+        self._rung = 0
+        if row is not None:
+            self._holding.seen(row)
+        was_active = self._holding.post is Post.ACTIVE
+        may_run = self._holding.advance()
+        if may_run is not was_active:
+            self._tell_activity()
+        return may_run
+
+    def _claim_and_run(self) -> bool:
+        """Claim a batch, run it, commit it; return whether there may be more."""
+        lease = self._holding.lease
+        if lease is None:
+            return False
+        if self._unclear:
+            # Nobody knows what the last claim took, if its commit came through: a new epoch makes those rows claimable.
+            lease = self._holding.renew_epoch(lease)
+            self._unclear = False
+        with self._intake_lock:
+            arrivals = self._intake.arrivals()
+        try:
+            claimed, dropped = self._table.claim(lease, self._facts_of, limit=self._pace.claim_size(), arrivals=arrivals)
+        except TableUnavailable:
+            self._unclear = True
+            raise
+        if not claimed:
+            return dropped > 0
+        batch = self._batch = Batch(lease, claimed, self._clock.monotonic())
+        with self._intake_lock:
+            self._intake.claimed((row.envelope.identity for row in claimed), monotonic=batch.claimed_at)
+        self._run_batch(batch)
+        with self._committing:
+            done, rest = batch.hand_over()
+            self._batch = None
+            self._commit(batch, done, rest)
+        return True
+
+    def _run_batch(self, batch: Batch) -> None:
+        """Run the rows of a batch in order. Raises GivenUp."""
+        first = True
+        while not self._must_give_back(batch, first=first):
+            running = batch.start_next(self._clock.monotonic())
+            if running is None:
+                break
+            first = False
+            started_us = self._clock.now_us()
+            outcome = self._run(running)
+            self._pace.ran(self._clock.monotonic() - running.since)
+            settlement = to_settlement(running.row, outcome, started_us=started_us, finished_us=self._clock.now_us())
+            if not batch.finish(settlement):
+                message_id = running.row.envelope.message_id
+                log.warning("a handler ended after its timeout; its outcome is refused", app=self.app.address, id=message_id)
+                raise GivenUp
+            if settlement.state is State.WAITING and settlement.ordered:
+                break
+
+    def _must_give_back(self, batch: Batch, *, first: bool) -> bool:
+        # The first row may be late, or a slow machine would give everything back for ever.
+        late = not first and self._clock.monotonic() - batch.claimed_at > BATCH_SECONDS
+        return late or self._lease_lost.is_set() or self._stopping.is_set()
+
+    def _run(self, running: Running) -> Outcome:
+        row = running.row
+        seed = (*row.envelope.identity, self.app.address, row.generation)
+        context = Context(
+            resource=self.app.resource,
+            app=self.app.address,
+            envelope=row.envelope,
+            attempt=row.attempt,
+            documents=Documents(self._documents),
+            outbox=Outbox(
+                source=self.app.address, seed=seed, user=self._services.transport.user, now_us=self._clock.now_us
+            ),
+            cancel_requested=running.cancelled.is_set,
+        )
+        token = current_run.set(Run((*seed, "direct")))
+        try:
+            return run(self.app.registry.get(row.envelope.kind), context)
+        finally:
+            current_run.reset(token)
+
+    def _facts_of(self, kind: str) -> HandlerFacts | None:
+        handler = self.app.registry.get(kind)
+        return HandlerFacts(handler.name, handler.retry.attempts) if handler else None
+
+    # Outcomes: the worker's thread, or the one that watches it.
+
+    def _commit(self, batch: Batch, done: list[Settlement], rest: list[Claimed]) -> None:
+        """Commit outcomes; while the table is away they are kept and tried again before anything else."""
+        self._unsettled = (batch, done, rest)
+        settled = self._settle(batch.lease, done, rest)
+        self._unsettled = None
+        for row in settled.refused:
+            log.warning("outcome refused: the row was no longer ours", app=self.app.address, id=row.envelope.message_id)
+        self._services.outgoing.publish(settled.to_publish, settled.to_announce)
+        self._services.outgoing.ring(settled.to_ring)
+        monotonic = self._clock.monotonic()
+        for item in done:
+            if item.state is State.WAITING:
+                heappush(self._due, monotonic + (item.due_us - item.finished_us) / 1_000_000 + DUE_MARGIN_SECONDS)
+        with self._intake_lock:
+            self._intake.settled((item.row.envelope.identity for item in done), monotonic=monotonic)
+
+    def _settle(self, lease: Lease, done: list[Settlement], rest: list[Claimed]) -> Settled:
+        try:
+            return self._table.settle(lease, done, rest)
+        except (TableUnavailable, Superseded):
+            raise
+        except TableError:
+            # One of the outcomes cannot be stored. Alone, each shows whether it is the one; it must not stop the slot.
+            settled = self._table.settle(lease, [], rest)
+            for item in done:
+                settled += self._settle_alone(lease, item)
+            return settled
+
+    def _settle_alone(self, lease: Lease, item: Settlement) -> Settled:
+        try:
+            return self._table.settle(lease, [item])
+        except (TableUnavailable, Superseded):
+            raise
+        except TableError as exc:
+            log.error("an outcome cannot be stored", app=self.app.address, id=item.row.envelope.message_id, error=str(exc))
+            failed = to_settlement(
+                item.row,
+                Failed(Reason.ERROR, shortened(f"its outcome cannot be stored: {exc}")),
+                started_us=item.started_us,
+                finished_us=item.finished_us,
+            )
+            return self._table.settle(lease, [failed])
+
+    def _free(self, batch: Batch) -> None:
+        """Commit what a slow handler keeps waiting, and give back what it keeps from starting."""
+        with self._committing:
+            done, rest = batch.hand_over()
+            if not done and not rest:
+                return
+            try:
+                self._commit(batch, done, rest)
+            except TableError:
+                batch.take_back(done, rest)
+                raise
+            finally:
+                self._unsettled = None
+
+    def _give_up(self, batch: Batch, running: Running) -> None:
+        if not batch.give_up(running):
+            return
+        row = running.row
+        handler = self.app.registry.get(row.envelope.kind)
+        assert handler is not None  # it ran  # noqa: S101
+        log.warning("a handler outlived its timeout; going on without it", app=self.app.address, id=row.envelope.message_id, kind=row.envelope.kind)
+        now_us = self._clock.now_us()
+        seconds = self._clock.monotonic() - running.since
+        outcome = timed_out(handler, row.attempt)
+        settlement = to_settlement(row, outcome, started_us=now_us - round(seconds * 1_000_000), finished_us=now_us)
+        done, rest = batch.hand_over()
+        self._batch = None
+        # The new thread commits before it does anything else.
+        self._unsettled = (batch, [*done, settlement], rest)
+        self._go_on()
+        self._wake.set()
+
+    def _acknowledge(self) -> None:
+        with self._intake_lock:
+            last = self._intake.acknowledge(monotonic=self._clock.monotonic())
+        if last is not None and self._consumer is not None:
+            self._consumer.ack(*last)
+
+    # Trouble and end.
+
+    def _stand_by(self) -> float | None:
+        """Superseded: drop what is in hand, let go, and queue up behind the others."""
+        self._unsettled = None
+        self._batch = None
+        with self._intake_lock:
+            channel = self._intake.channel
+        self._lease_lost.clear()
+        self._holding.superseded(channel)
+        self._tell_activity()
+        if self._consumer is not None:
+            self._consumer.rebuild()
+        return None
+
+    def _tell_activity(self) -> None:
+        with self._activity:
+            self._activity.notify_all()
+
+    def _table_away(self, error: TableUnavailable) -> float:
+        if self._detail != str(error):
+            log.warning("waiting for the table", app=self.app.address, error=str(error))
+        self._detail = str(error)
+        return TABLE_PAUSE_SECONDS
+
+    def _until_due(self) -> float | None:
+        """Return the seconds until a retry is due; None when none is."""
+        if not self._due:
+            return None
+        left = self._due[0] - self._clock.monotonic()
+        if left > 0:
+            return left
+        heappop(self._due)
+        return 0.0
+
+    def _finish(self) -> None:
+        self._holding.drop(free=True)
+        self._acknowledge()
+        self._ended.set()

@@ -1,0 +1,1 @@
+"""How envelopes travel: the seam, and what stands behind it (``memory``, ``rabbitmq``)."""
