@@ -1,0 +1,67 @@
+"""The chassis service as one app: handlers, and the duty to poll."""
+
+import random
+
+import structlog
+
+from broker.lifecycle.clock import Clock, SystemClock
+from broker.runtime.app import App, Shift
+from broker.runtime.host import Host
+from lantime.client import LantimeClient
+from lantime.errors import DeviceError
+from lantime.settings import LantimeSettings
+from modular_parent.chassis import Chassis
+from modular_parent.handlers import handlers
+
+log = structlog.get_logger("interapp.chassis")
+
+JITTER = 0.1
+"""Part of the poll interval that is drawn by chance, so that many chassis are not polled in one instant."""
+
+RETRY_CEILING_SECONDS = 15.0
+"""A device that gave no status is asked again after this long at the latest."""
+
+
+class ChassisService:
+    """Runs one chassis' app in a host."""
+
+    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._device = LantimeClient.from_settings(settings, clock=clock)
+
+    def start(self, host: Host) -> None:
+        """Begin to poll and to handle messages. Raises TableUnavailable."""
+        address = self._settings.name
+        chassis = Chassis(address, self._device, host.client(address), self._clock)
+
+        def poll(shift: Shift) -> None:
+            log.info("polling", app=address, url=self._settings.url, every=f"{self._settings.poll_seconds:g} s")
+            pause = 0.0
+            while not shift.wait(pause):
+                pause = self._settings.poll_seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 no secret
+                try:
+                    chassis.poll()
+                except DeviceError:
+                    # Noted where it happened; the device may come right.
+                    pause = min(pause, RETRY_CEILING_SECONDS)
+
+        host.add(
+            App(
+                address=address,
+                registry=handlers,
+                resource=chassis,
+                events_from=f"{address}.*",
+                duty=poll,
+                checks={"device": chassis.check},
+            )
+        )
+
+    def stop(self) -> None:
+        """Close the connection to the device."""
+        self._device.close()
+
+
+def build() -> ChassisService:
+    """Return the service that the environment describes. Raises SettingError."""
+    return ChassisService(LantimeSettings.load(), SystemClock())

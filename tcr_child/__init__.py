@@ -1,0 +1,1 @@
+"""The slot service: the handlers of one time code receiver (TCR) slot."""

@@ -1,0 +1,115 @@
+"""What a slot's service does with messages."""
+
+from datetime import datetime
+
+import structlog
+
+from broker.errors import Reject
+from broker.handlers.context import Context
+from broker.handlers.registry import HandlerRegistry
+from broker.handlers.retry import Backoff
+from lantime.contract import (
+    AssignSlot,
+    GetSlotStatus,
+    PollSlotNow,
+    ReportModule,
+    SlotStatus,
+    SyncChanged,
+    TcrReady,
+)
+from lantime.errors import DeviceError, LoginRefused, SlotNotFound
+from lantime.status.slot import Slot, parse_slot
+from tcr_child.module import ASSIGNMENT, MODULE, STATUS, Assignment, ModuleRecord, seen, sync_change
+from tcr_child.slot import TcrSlot
+
+log = structlog.get_logger("interapp.slot")
+
+handlers = HandlerRegistry[TcrSlot]("tcr")
+handlers.sends(TcrReady, SyncChanged)
+
+
+@handlers.handles(AssignSlot)
+def assign_slot(command: AssignSlot, ctx: Context[TcrSlot]) -> None:
+    """Keep which module is served."""
+    if (command.chassis, command.slot) != (ctx.resource.chassis, ctx.resource.slot):
+        served = f"{ctx.resource.chassis}.{ctx.resource.slot}"
+        raise Reject(f"the assignment is for {command.chassis}.{command.slot}, this is {served}")
+    ctx.documents.put(
+        MODULE,
+        ASSIGNMENT,
+        Assignment(
+            chassis=command.chassis,
+            model=command.model,
+            serial=command.serial,
+            software=command.software,
+            firmware=command.firmware,
+            api_version=command.api_version,
+            assigned_at=ctx.resource.now(),
+        ),
+    )
+    log.info("assigned", app=ctx.app, model=command.model, serial=command.serial or "unknown")
+
+
+@handlers.handles(ReportModule)
+def module_status(command: ReportModule, ctx: Context[TcrSlot]) -> None:
+    """Read the module's JSON, keep what is understood, publish what changed."""
+    if command.slot != ctx.resource.slot:
+        raise Reject(f"the status is of slot {command.slot}, this is {ctx.resource.slot}")
+    slot = parse_slot(command.slot, {"module": command.module}, api_major=command.api_major)
+    _keep(slot, command.observed_at, ctx)
+
+
+@handlers.handles(GetSlotStatus)
+def get_status(_command: GetSlotStatus, ctx: Context[TcrSlot]) -> SlotStatus:
+    """Answer with what is known; what is not known is None."""
+    return _answer(ctx)
+
+
+@handlers.handles(
+    PollSlotNow, timeout=60.0, retry=Backoff(attempts=4, first=1.0, factor=2.0, ceiling=15.0, retry_on=(DeviceError,))
+)
+def poll_now(_command: PollSlotNow, ctx: Context[TcrSlot]) -> SlotStatus:
+    """Read the slot from the device, keep and publish what changed, answer with it."""
+    resource = ctx.resource
+    if resource.device is None or resource.device.credentials_missing:
+        raise Reject("this service does not talk to the device: set LANTIME_URL, LANTIME_USERNAME and LANTIME_PASSWORD")
+    try:
+        slot = resource.device.slot(resource.slot)
+    except SlotNotFound as exc:
+        raise Reject(str(exc)) from exc
+    except LoginRefused as exc:
+        raise Reject(f"the device refuses the login: {exc}") from exc
+    if slot.module is None:
+        raise Reject(f"slot {resource.slot} holds no module")
+    _keep(slot, resource.now(), ctx)
+    return _answer(ctx)
+
+
+def _keep(slot: Slot, observed_at: datetime, ctx: Context[TcrSlot]) -> None:
+    known = ctx.documents.get(MODULE, STATUS, ModuleRecord)
+    record = seen(known, slot, observed_at)
+    if record is None:
+        return
+    ctx.documents.put(MODULE, STATUS, record)
+    change = sync_change(known, record)
+    if change is not None:
+        before, after = change
+        ctx.publish(SyncChanged(slot=ctx.resource.slot, before=before, after=after, observed_at=observed_at))
+
+
+def _answer(ctx: Context[TcrSlot]) -> SlotStatus:
+    assignment = ctx.documents.get(MODULE, ASSIGNMENT, Assignment)
+    record = ctx.documents.get(MODULE, STATUS, ModuleRecord)
+    now = ctx.resource.now()
+    return SlotStatus(
+        chassis=ctx.resource.chassis,
+        slot=ctx.resource.slot,
+        assigned=assignment is not None,
+        model=(record.model if record else None) or (assignment.model if assignment else None),
+        serial=(record.serial if record else None) or (assignment.serial if assignment else None),
+        software=(record.software if record else None) or (assignment.software if assignment else None),
+        present=record.present if record else None,
+        status=record.status if record else None,
+        observed_at=record.observed_at if record else None,
+        age_seconds=max(0.0, (now - record.observed_at).total_seconds()) if record else None,
+    )
