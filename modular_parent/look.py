@@ -2,15 +2,9 @@
 
 from dataclasses import dataclass
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
-
 from lantime.answer import DeviceAnswer
 from lantime.status.chassis import ChassisStatus
-from lantime.status.slot import read_slot_id
-from lantime.status.values import mapping, members, pick
 from modular_parent.inventory import SlotLook
-
-_MODULE: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +27,9 @@ def read_look(answer: DeviceAnswer) -> ChassisLook:
     warnings = list(first.warnings)
     slots: dict[str, SlotLook] = {}
     for chassis in found:
-        modules = _modules(answer, chassis.name)
         for slot in chassis.slots:
             if slot.slot_id in slots:
                 warnings.append(f"slot {slot.slot_id} of {chassis.name} is left out: {first.name} has one of that id")
                 continue
-            slots[slot.slot_id] = SlotLook(slot, modules.get(slot.slot_id))
+            slots[slot.slot_id] = SlotLook(slot, answer.module(slot.slot_id, chassis=chassis.name))
     return ChassisLook(first, slots if any(c.slots_reported for c in found) else None, tuple(warnings))
-
-
-def _modules(answer: DeviceAnswer, chassis: str) -> dict[str, dict[str, JsonValue]]:
-    data = mapping(pick(answer.body, "data"))
-    holder = mapping(pick(data, chassis)) or mapping(pick(mapping(pick(data, "status")), chassis))
-    modules: dict[str, dict[str, JsonValue]] = {}
-    for object_id, entry in members(pick(holder, "slots")):
-        slot_id = read_slot_id(entry, object_id)
-        if slot_id is not None:
-            try:
-                modules.setdefault(slot_id, _MODULE.validate_python(pick(entry, "module")))
-            except ValidationError:
-                # An empty slot has no module object.
-                continue
-    return modules

@@ -8,6 +8,7 @@ from broker.errors import Reject
 from broker.handlers.context import Context
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import Backoff
+from lantime.client import LantimeClient
 from lantime.contract import (
     AssignSlot,
     GetSlotStatus,
@@ -74,15 +75,21 @@ def poll_now(_command: PollSlotNow, ctx: Context[TcrSlot]) -> SlotStatus:
     if resource.device is None or resource.device.credentials_missing:
         raise Reject("this service does not talk to the device: set LANTIME_URL, LANTIME_USERNAME and LANTIME_PASSWORD")
     try:
-        slot = resource.device.slot(resource.slot)
-    except SlotNotFound as exc:
-        raise Reject(str(exc)) from exc
+        slot = _read(resource.device, resource.slot)
     except LoginRefused as exc:
         raise Reject(f"the device refuses the login: {exc}") from exc
-    if slot.module is None:
+    if slot is None or slot.module is None:
         raise Reject(f"slot {resource.slot} holds no module")
     _keep(slot, resource.now(), ctx)
     return _answer(ctx)
+
+
+def _read(device: LantimeClient, slot_id: str) -> Slot | None:
+    try:
+        return device.slot(slot_id)
+    except SlotNotFound:
+        # The path of a slot is inferred: a device may not know it, and still have the slot in its whole status.
+        return next((slot for chassis in device.status().chassis() if (slot := chassis.slot(slot_id))), None)
 
 
 def _keep(slot: Slot, observed_at: datetime, ctx: Context[TcrSlot]) -> None:

@@ -1,0 +1,122 @@
+"""What can go wrong with a device, drawn on top of the framework's tree.
+
+::
+
+    InterAppError
+    └ DeviceError           (url, without credentials)
+      ├ DeviceUnreachable   refused, name, certificate, tls, timeout, connection, proxy
+      ├ ApiDisabled         the web server answers, the REST API does not
+      ├ LoginRefused        no login, wrong login, level too low
+      ├ UnexpectedAnswer    an answer that is not what this API gives
+      ├ SlotNotFound        the device knows no such slot
+      └ WriteRefused        the device did not take a change
+
+Every message names the URL and the way out. An error that translates another keeps it as its cause.
+"""
+
+from enum import StrEnum
+from urllib.parse import urlsplit, urlunsplit
+
+from broker.errors import InterAppError
+
+BODY_CHARACTERS = 500
+"""How much of an answer's body an error keeps: enough to recognise a page, too little to fill a log."""
+
+
+def without_credentials(url: str) -> str:
+    """Return ``url`` with any ``user:password@`` removed; what cannot be read as a URL becomes ``<url>``."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "<url>"
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, parts.query, parts.fragment))
+
+
+class DeviceError(InterAppError):
+    """A LANTIME did not do its part. ``url`` never holds credentials."""
+
+    def __init__(self, message: str, *, url: str = "") -> None:
+        self.url = without_credentials(url)
+        super().__init__(f"{self.url}: {message}" if self.url else message)
+
+
+class Problem(StrEnum):
+    """Why a device could not be reached."""
+
+    REFUSED = "refused"
+    NAME = "name"
+    CERTIFICATE = "certificate"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    PROXY = "proxy"
+    CONNECTION = "connection"
+
+
+_WAY_OUT = {
+    Problem.REFUSED: "the connection was refused; is the device on, and host and port of LANTIME_URL right?",
+    Problem.NAME: "the host name cannot be resolved; check LANTIME_URL",
+    Problem.CERTIFICATE: (
+        "its certificate is not trusted; give its certificate or authority in LANTIME_CA_FILE, "
+        "or set LANTIME_VERIFY_TLS=false"
+    ),
+    Problem.TLS: "TLS failed; does this port speak https, or should LANTIME_URL begin with http://?",
+    Problem.TIMEOUT: "no answer in time; is the device reachable, or LANTIME_TIMEOUT_SECONDS too short?",
+    Problem.PROXY: "the proxy failed; LANTIME_BYPASS_PROXY=true goes to the device directly",
+    Problem.CONNECTION: "the connection broke before an answer came; it is tried again with the next request",
+}
+
+
+class DeviceUnreachable(DeviceError):
+    """No answer came from the device at all; ``problem`` says why. May come right by itself."""
+
+    def __init__(self, problem: Problem, *, url: str, detail: str = "") -> None:
+        self.problem = problem
+        detail = f" ({detail})" if detail else ""
+        super().__init__(f"{_WAY_OUT[problem]}{detail}", url=url)
+
+
+class _AnswerError(DeviceError):
+    """An answer came. Keeps its HTTP ``status`` and the first 500 characters of its ``body``."""
+
+    def __init__(self, message: str, *, url: str, status: int | None = None, body: str = "") -> None:
+        self.status = status
+        self.body = body[:BODY_CHARACTERS]
+        super().__init__(message, url=url)
+
+
+class ApiDisabled(_AnswerError):
+    """A web server answers, but not the REST API; ``seen`` says by what this was concluded."""
+
+    def __init__(self, seen: str, *, url: str, status: int | None = None, body: str = "") -> None:
+        super().__init__(
+            f"{seen}; the REST API is probably not enabled: "
+            "switch it on in the device's web interface, System page, 'Enable REST API'",
+            url=url,
+            status=status,
+            body=body,
+        )
+
+
+class LoginRefused(_AnswerError):
+    """The device does not accept the login, or its level is too low, or no login was given."""
+
+
+class UnexpectedAnswer(_AnswerError):
+    """The answer is not what this API gives: not JSON, cut off, of another shape, or a server error."""
+
+
+class WriteRefused(_AnswerError):
+    """The device did not take a change; nothing is known to be changed."""
+
+
+class SlotNotFound(_AnswerError):
+    """The device answers 404 for this slot.
+
+    Sub-paths of ``/api/status`` are inferred, not captured: a firmware that serves none of them answers so
+    for every slot. Look at the whole status before you conclude that a slot is gone.
+    """
+
+    def __init__(self, slot_id: str, *, url: str, body: str = "") -> None:
+        self.slot_id = slot_id
+        super().__init__(f"the device knows no slot {slot_id!r}", url=url, status=404, body=body)

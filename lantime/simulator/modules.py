@@ -1,0 +1,180 @@
+"""The JSON of slots and modules, in the shape that an API version gives them.
+
+The frame of slot, ``info``, ``mrs`` and ``sync-status`` is captured on other clock modules; the ``tcr`` object and
+all its keys are inferred; which version lacks what is captured for other modules where said, else inferred.
+"""
+
+from typing import Any
+
+from lantime.simulator.device import Bay, Card, Device
+from lantime.simulator.scenario import Effect
+
+_STATE = {
+    "warmed-up": True,
+    "pulses-enabled": True,
+    "invalid-sysconf": False,
+    "data-available": True,
+    "telegram-error": False,
+    "lock-on": True,
+    "tcap-exceeded": False,
+    "invalid-utc-parameter": False,
+}
+"""State bits of a locked module."""
+
+_PCPS = ("freer", "dl-enb", "syncd", "dl-ann", "utc", "ls-ann", "iftm", "invt")
+
+_SOURCE_FLAGS = (
+    "not-supported",
+    "no-connection",
+    "no-signal",
+    "is-master",
+    "is-locked",
+    "is-accurate",
+    "not-settled",
+    "phase-not-locked",
+    "number-sources-exceeds-limit",
+    "is-external",
+    "low-jitter",
+    "itu-limit-violated",
+    "trs-limit-violated",
+)
+
+_STRING_TYPES = (
+    "meinberg-standard",
+    "sat",
+    "nmea-rmc",
+    "uni-erlangen",
+    "computime",
+    "sysplex-1-",
+    "meinberg-capture",
+    "spa",
+    "racal",
+    "meinberg-gps",
+    "nmea-gga",
+    "nmea-rmc-gga",
+    "nmea-zda",
+    "ion",
+)
+"""Captured on API 20 of another clock module."""
+
+_DECAY = (
+    (0.0, "less-than-10us"),
+    (60.0, "less-than-25us"),
+    (600.0, "less-than-100us"),
+    (3600.0, "less-than-1ms"),
+    (86_400.0, "less-than-10ms"),
+)
+"""Seconds of holdover from which on a quality is reported (invented)."""
+
+_PADDED_SERIAL = 16
+"""Characters to which versions before 17 pad a serial number with blanks (captured on 10)."""
+
+
+def slot_object(device: Device, bay: Bay) -> dict[str, Any]:
+    """Return one member of ``slots``; an empty slot has no ``module`` key, an unused power bay one without info."""
+    slot: dict[str, Any] = {
+        "object-id": bay.slot_id,
+        "slot-id": bay.slot_id,
+        "slot-type": bay.slot_type,
+        "slot-position": bay.position,
+        "slot-orientation": "vertical",
+    }
+    if bay.slot_type == "pwr":
+        fitted = bay.card is not None
+        slot["module"] = {"power-available": fitted, "power-capacity": 50.0 if fitted else 0.0}
+        if bay.card is not None:
+            slot["module"]["info"] = _info(bay.card, device) | {"firmware-image": ""}
+    elif bay.card is not None and bay.card.is_tcr:
+        slot["module"] = tcr_module(device, bay, bay.card)
+    elif bay.card is not None and bay.slot_type == "cpu":
+        cpu = {"firmware-image": f"fw_{device.firmware}", "sensors": {"temperature-1": 49.0}}
+        slot["module"] = {"info": _info(bay.card, device) | cpu}
+    elif bay.card is not None:
+        slot["module"] = {"info": _info(bay.card, device)}
+    return slot
+
+
+def tcr_module(device: Device, bay: Bay, card: Card) -> dict[str, Any]:
+    """Return the module object of a TCR as it stands now."""
+    effect, held = bay.effect, device.holdover_seconds(bay)
+    # Floats are noisy on API 20 (captured), so the simulated sensor's is too.
+    warm = 41.50000000000001 if device.since_17 else 41.5
+    module: dict[str, Any] = {"dac-cal": None, "dac-val": None} if device.since_17 else {}
+    module["info"] = _info(card, device) | {"sensors": {"temperature-1": warm, "temperature-2": 0.0}}
+    if device.since_17:
+        module["supported-string-types"] = [
+            {"object-id": name, "value": value, "description": name} for value, name in enumerate(_STRING_TYPES)
+        ]
+    elif device.since_10:
+        module["supported-string-types"] = []
+    module["mrs"] = _mrs(device, bay)
+    module["sync-status"] = {
+        "clock-idx": "selected",
+        "osc-type": "ocxo-sq",
+        "est-time-quality": quality(effect, held),
+        "clock-status": {"clock": effect.clock, "oscillator": effect.oscillator},
+    }
+    module["tcr"] = _receiver(device, effect, held)
+    return module
+
+
+def quality(effect: Effect, held_seconds: float) -> str:
+    """Return the estimated time quality: it decays in holdover."""
+    if effect.clock == "not-synchronized":
+        return "unknown"
+    return next(name for start, name in reversed(_DECAY) if held_seconds >= start)
+
+
+def tfom(effect: Effect, held_seconds: float) -> int:
+    """Return the time figure of merit, 0 (locked) to 15 (failed): it rises in holdover (steps invented)."""
+    if effect.clock == "not-synchronized":
+        return 15
+    if not effect.holds_over:
+        return 0
+    return 4 + sum(1 for start, _ in _DECAY if 0 < start <= held_seconds)
+
+
+def _info(card: Card, device: Device) -> dict[str, Any]:
+    serial = card.serial if device.since_17 or not card.serial else card.serial.ljust(_PADDED_SERIAL)
+    return {"model": card.model, "serial-number": serial, "software-revision": card.software}
+
+
+def _receiver(device: Device, effect: Effect, held_seconds: float) -> dict[str, Any]:
+    set_flags = effect.pcps | {"utc"}
+    receiver: dict[str, Any] = {
+        "ref-type": "irig",
+        "receiver-status": effect.receiver,
+        "type": "am",
+        "icode": "b122-b123",
+        "ignore-tfom": False,
+        "ref-offs": 0,
+        "ref-offs-configured": effect.utc_offset_configured,
+        "tfom": tfom(effect, held_seconds),
+        "agc": effect.agc,
+        "drift": 0,
+        "signal": effect.signal_percent,
+        "state": _STATE | effect.bits,
+        "pcps": {name: name in set_flags for name in _PCPS},
+    }
+    return receiver | {"ctrl-bits": "0x00000000"} if device.since_17 else receiver
+
+
+def _mrs(device: Device, bay: Bay) -> list[dict[str, Any]]:
+    effect = bay.effect
+    master = frozenset({"is-external", "is-master", "is-locked", "is-accurate", "low-jitter"})
+    unused = frozenset({"is-external", "no-connection", "no-signal"})
+    sources = (
+        ("irig", 1e-05, effect.source, -2.3e-07 if effect.receiver == "synchronized" else 0.0, bay.losses),
+        ("ptp-ieee1588", 1e-07, master if effect.other_source else unused, 0.0, 0),
+        ("ntp", 0.0001, frozenset({"is-external"}), 1.9e-05, 0),
+    )
+    entries = []
+    for priority, (kind, precision, flags, offset, losses) in enumerate(sources):
+        identity = {"type": kind, "instance": 0}
+        settings = {"bias": 0.0, "precision": precision, "id": identity}
+        entry: dict[str, Any] = {"object-id": f"priority{priority}", "info": {"settings": settings}}
+        if device.since_10:
+            status = {name: name in flags for name in _SOURCE_FLAGS}
+            entry["status"] = {"id": identity, "status": status, "offset": offset, "ssm": 0, "soc": losses}
+        entries.append(entry)
+    return entries

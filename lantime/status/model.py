@@ -1,0 +1,12 @@
+"""What all typed parts of a device status have in common."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class StatusModel(BaseModel):
+    """A frozen part of a device status.
+
+    Stored as JSON and read again by later versions, so unknown keys are ignored and missing ones have defaults.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")

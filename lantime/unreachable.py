@@ -1,0 +1,65 @@
+"""Translating what httpx and the layers below it raise into the device's own errors."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+import httpx
+
+from lantime.errors import DeviceError, DeviceUnreachable, Problem, UnexpectedAnswer
+
+
+def translated(exc: httpx.HTTPError | UnicodeError, url: str, *, status: int | None, body: bytes) -> DeviceError:
+    """Return the device's error for an httpx error, or for the UnicodeError of a host name that cannot be encoded.
+
+    ``status`` and ``body`` are what had arrived by then.
+
+    What broke after the status line is an answer that was cut off (UnexpectedAnswer), what broke before it is no
+    answer at all (DeviceUnreachable).
+    """
+    if isinstance(exc, httpx.TimeoutException):
+        return DeviceUnreachable(Problem.TIMEOUT, url=url, detail=type(exc).__name__)
+    if status is not None:
+        return UnexpectedAnswer(
+            f"the answer was cut off ({exc})", url=url, status=status, body=body.decode("utf-8", "replace")
+        )
+    if isinstance(exc, httpx.ProxyError):
+        return DeviceUnreachable(Problem.PROXY, url=url, detail=str(exc))
+    if isinstance(exc, httpx.RemoteProtocolError) and "disconnected" not in str(exc):
+        return UnexpectedAnswer(f"the answer is not HTTP ({exc})", url=url)
+    for cause in _causes(exc):
+        problem = _problem(cause)
+        if problem is not None:
+            return DeviceUnreachable(problem, url=url, detail=_detail(cause))
+    return DeviceUnreachable(Problem.CONNECTION, url=url, detail=str(exc) or type(exc).__name__)
+
+
+def _problem(cause: BaseException) -> Problem | None:
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return Problem.CERTIFICATE
+        case ssl.SSLError():
+            return Problem.TLS
+        case socket.gaierror() | UnicodeError():  # the latter for a label of over 63 characters
+            return Problem.NAME
+        case ConnectionRefusedError():
+            return Problem.REFUSED
+        case _:
+            return None
+
+
+def _detail(cause: BaseException) -> str:
+    # OpenSSL's errors have the two attributes, those that Python itself raises may not.
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return getattr(cause, "verify_message", "") or str(cause)
+    if isinstance(cause, ssl.SSLError):
+        return getattr(cause, "reason", "") or str(cause)
+    return str(cause.strerror or cause) if isinstance(cause, OSError) else str(cause)
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """Yield the error and what it came from: httpx wraps httpcore, which wraps the socket's error."""
+    cause: BaseException | None = exc
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
