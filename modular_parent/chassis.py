@@ -107,9 +107,10 @@ class Chassis:
     def _tell(self, tx: Transaction, slot: str, diff: SlotDiff, chassis: ChassisRecord) -> None:
         if diff.change is not None:
             log.info(
-                f"module {diff.change}",
+                "module in slot",
                 app=self.address,
                 slot=slot,
+                change=diff.change.value,
                 model=diff.after.model,
                 serial=diff.after.serial or "unknown",
             )

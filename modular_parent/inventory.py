@@ -55,7 +55,9 @@ def _compare_slot(slot: str, before: SlotRecord | None, look: SlotLook | None, c
     if module is None or look is None:
         removed = before is not None and before.present
         after = base.model_copy(update={"present": False, "module_digest": None})
-        return SlotDiff(before, after, SlotChange.REMOVED if removed else None, assign=False, report=removed and bool(base.app))
+        return SlotDiff(
+            before, after, SlotChange.REMOVED if removed else None, assign=False, report=removed and bool(base.app)
+        )
     is_tcr = module.kind is ModuleKind.TCR
     change = _change(before, module)
     same_module = before is not None and change in (None, SlotChange.CHANGED)

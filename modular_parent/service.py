@@ -29,9 +29,11 @@ class ChassisService:
         self._settings = settings
         self._clock = clock
         self._device = LantimeClient.from_settings(settings, clock=clock)
+        self._host: Host | None = None
 
     def start(self, host: Host) -> None:
         """Begin to poll and to handle messages. Raises TableUnavailable."""
+        self._host = host
         address = self._settings.name
         chassis = Chassis(address, self._device, host.client(address), self._clock)
 
@@ -58,7 +60,9 @@ class ChassisService:
         )
 
     def stop(self) -> None:
-        """Close the connection to the device."""
+        """End the app, then close the connection to the device."""
+        if self._host is not None:
+            self._host.remove(self._settings.name)
         self._device.close()
 
 

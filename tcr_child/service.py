@@ -42,32 +42,11 @@ def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock
     )
 
 
-class _WithDevice:
-    """What every form of the slot service has: settings, and a client of the device where one is set."""
-
-    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._device = LantimeClient.from_settings(settings, clock=clock) if settings.url else None
-
-    def stop(self) -> None:
-        """Close the connection to the device."""
-        if self._device is not None:
-            self._device.close()
-
-    def _say_what_is_missing(self) -> None:
-        if self._device is None or self._device.credentials_missing:
-            log.warning(
-                "no login for the device: tcr.poll-now is rejected",
-                set="LANTIME_URL, LANTIME_USERNAME and LANTIME_PASSWORD",
-            )
-
-
-class SlotService(_WithDevice):
+class SlotService:
     """Serves one slot. Without a slot id it is unassigned: it stays up, says what is missing, and handles nothing."""
 
     def __init__(self, settings: LantimeSettings, slot: str | None, clock: Clock) -> None:
-        super().__init__(settings, clock)
+        self._slots = _Slots(settings, clock)
         self._slot = slot
 
     def start(self, host: Host) -> None:
@@ -77,48 +56,83 @@ class SlotService(_WithDevice):
             log.warning("unassigned", set="TCR_SLOT_ID, e.g. to clk1")
             host.health.add("assignment", lambda: Check(ok=False, detail=missing))
             return
-        self._say_what_is_missing()
-        host.add(slot_app(self._settings.name, self._slot, self._device, self._clock))
+        self._slots.say_what_is_missing()
+        self._slots.serve(host, self._slot)
+
+    def stop(self) -> None:
+        """End the app, then close the connection to the device."""
+        self._slots.stop()
 
 
-class SlotPool(_WithDevice):
+class SlotPool:
     """Serves every TCR slot that the chassis' service discovers, each as an app of its own."""
 
     def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
-        super().__init__(settings, clock)
+        self._chassis = settings.name
+        self._slots = _Slots(settings, clock)
         self._stopping = threading.Event()
-        self._thread = threading.Thread()
+        self._thread: threading.Thread | None = None
 
     def start(self, host: Host) -> None:
         """Begin to look at the inventory."""
-        self._say_what_is_missing()
+        self._slots.say_what_is_missing()
         self._thread = threading.Thread(target=self._look, args=(host,), name="slot pool", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Start no further service; close the connection to the device."""
+        """Start no further app, end those that run, close the connection to the device."""
         self._stopping.set()
-        self._thread.join()
-        super().stop()
+        if self._thread is not None:
+            self._thread.join()
+        self._slots.stop()
 
     def _look(self, host: Host) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
             try:
-                self._serve_new_slots(host)
+                for document in find_documents(host.database, SLOTS, app=self._chassis):
+                    record = SlotRecord.model_validate_json(document.body)
+                    # A slot whose module was removed keeps its service: it says so to whoever asks.
+                    if record.app is not None and record.app not in host.apps():
+                        self._slots.serve(host, record.slot)
             except TableError as exc:
                 # Said by whoever beats; the next look may find it again.
                 log.debug("cannot look at the inventory", error=str(exc))
 
-    def _serve_new_slots(self, host: Host) -> None:
-        chassis = self._settings.name
-        for document in find_documents(host.database, SLOTS, app=chassis):
-            record = SlotRecord.model_validate_json(document.body)
-            # A slot whose module was removed keeps its service: it says so to whoever asks.
-            if record.app is not None and record.app not in host.apps():
-                host.add(slot_app(chassis, record.slot, self._device, self._clock))
+
+class _Slots:
+    """The slots' apps of one process, and the device they share, where one is set."""
+
+    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
+        self._chassis = settings.name
+        self._clock = clock
+        self._device = LantimeClient.from_settings(settings, clock=clock) if settings.url else None
+        self._host: Host | None = None
+        self._addresses: list[str] = []
+
+    def say_what_is_missing(self) -> None:
+        """Warn when there is no way to the device: the services then know only what the chassis' service tells them."""
+        if self._device is None or self._device.credentials_missing:
+            log.warning(
+                "no login for the device: tcr.poll-now is rejected",
+                set="LANTIME_URL, LANTIME_USERNAME and LANTIME_PASSWORD",
+            )
+
+    def serve(self, host: Host, slot: str) -> None:
+        """Run the app of a slot. Raises TableUnavailable."""
+        app = slot_app(self._chassis, slot, self._device, self._clock)
+        self._host = host
+        host.add(app)
+        self._addresses.append(app.address)
+
+    def stop(self) -> None:
+        """End the apps, then close the connection to the device."""
+        if self._host is not None:
+            self._host.remove(*self._addresses)
+        if self._device is not None:
+            self._device.close()
 
 
-def build_for_up() -> SlotService | SlotPool:
+def build() -> SlotService | SlotPool:
     """Return the service for ``interapp up``: one slot when TCR_SLOT_ID names it, else all. Raises SettingError."""
     settings, slot = LantimeSettings.load(), TcrSettings.load().slot_id
     if slot in (None, AUTO):

@@ -41,7 +41,11 @@ class Documents:
 
         Raises ValueError (pydantic's) when what is kept does not fit the model.
         """
-        body = self._writes.get((collection, key)) if (collection, key) in self._writes else self._reader.read(collection, key)
+        body = (
+            self._writes.get((collection, key))
+            if (collection, key) in self._writes
+            else self._reader.read(collection, key)
+        )
         return None if body is None else model.model_validate_json(body)
 
     def all(self, collection: str, model: type[ModelT]) -> dict[str, ModelT]:
@@ -85,7 +89,11 @@ class Outbox:
     ) -> str:
         """Add a message to one app; return its id."""
         envelope = self._envelope(
-            message, checked_address(to), correlation_id=correlation_id, deadline_ms=deadline_ms, traceparent=traceparent
+            message,
+            checked_address(to),
+            correlation_id=correlation_id,
+            deadline_ms=deadline_ms,
+            traceparent=traceparent,
         )
         self._sent.append(envelope)
         return envelope.message_id
@@ -158,4 +166,6 @@ class Context(Generic[ResourceT]):
 
     def publish(self, event: Event) -> str:
         """Publish an event with this run's outcome, or not at all; return its id."""
-        return self.outbox.publish(event, correlation_id=self.envelope.message_id, traceparent=self.envelope.traceparent)
+        return self.outbox.publish(
+            event, correlation_id=self.envelope.message_id, traceparent=self.envelope.traceparent
+        )

@@ -52,7 +52,9 @@ class HandlerRegistry(Generic[ResourceT]):
         already or the function's annotations contradict the message.
         """
 
-        def register(function: Callable[[MessageT, Context[ResourceT]], ReplyT]) -> Callable[[MessageT, Context[ResourceT]], ReplyT]:
+        def register(
+            function: Callable[[MessageT, Context[ResourceT]], ReplyT],
+        ) -> Callable[[MessageT, Context[ResourceT]], ReplyT]:
             self._add(message, function, timeout, retry or Backoff())
             return function
 
@@ -72,9 +74,13 @@ class HandlerRegistry(Generic[ResourceT]):
         _check_annotations(name, message, function)
         present = self._handlers.get(message.kind)
         if present is not None:
-            raise TypeError(f"kind {message.kind!r} has two handlers in registry {self.name!r}: {present.name} and {name}")
+            raise TypeError(
+                f"kind {message.kind!r} has two handlers in registry {self.name!r}: {present.name} and {name}"
+            )
         self.catalogue.add(message)
-        handler: Handler[ResourceT] = Handler(name=name, message=message, function=function, timeout_seconds=timeout, retry=retry)
+        handler: Handler[ResourceT] = Handler(
+            name=name, message=message, function=function, timeout_seconds=timeout, retry=retry
+        )
         if handler.reply is not None:
             self.catalogue.add(handler.reply)
         self._handlers[message.kind] = handler

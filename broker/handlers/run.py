@@ -40,7 +40,9 @@ def _run(handler: Handler[ResourceT] | None, context: Context[ResourceT]) -> Out
 
 def timed_out(handler: Handler[ResourceT], attempt: int) -> Outcome:
     """Return another attempt or the end, for a handler that outlived its timeout."""
-    return _after_error(handler, attempt, TimeoutError(f"ran longer than {handler.timeout_seconds:g} s"), Reason.TIMEOUT)
+    return _after_error(
+        handler, attempt, TimeoutError(f"ran longer than {handler.timeout_seconds:g} s"), Reason.TIMEOUT
+    )
 
 
 def _call(handler: Handler[ResourceT], message: Message, context: Context[ResourceT]) -> Outcome:

@@ -21,7 +21,7 @@ class Catalogue:
         """
         kind = getattr(message_class, "kind", None)
         if kind is None:
-            raise TypeError(f"{place(message_class)} has no kind: add kind: ClassVar[str] = \"…\"")
+            raise TypeError(f'{place(message_class)} has no kind: add kind: ClassVar[str] = "…"')
         present = self._classes.setdefault(kind, message_class)
         if present is not message_class:
             raise TypeError(f"kind {kind!r} is taken twice: by {place(present)} and by {place(message_class)}")

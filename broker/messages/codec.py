@@ -39,7 +39,9 @@ def decode_envelope(message_class: type[M], envelope: Envelope) -> M:
     body is of a newer version than the class.
     """
     if envelope.content_type not in (CONTENT_TYPE, ""):
-        raise InvalidMessage(f"{envelope.kind}: content type {envelope.content_type!r} is not known, send {CONTENT_TYPE}")
+        raise InvalidMessage(
+            f"{envelope.kind}: content type {envelope.content_type!r} is not known, send {CONTENT_TYPE}"
+        )
     if envelope.version > message_class.version:
         raise UnsupportedVersion(f"{envelope.kind}: version {envelope.version}, known up to {message_class.version}")
     return decode(message_class, envelope.body)

@@ -32,7 +32,9 @@ class Message(BaseModel):
         super().__pydantic_init_subclass__(**kwargs)
         shadowed = RESERVED_FIELDS & cls.model_fields.keys()
         if shadowed:
-            raise TypeError(f"{cls.__qualname__}.{min(shadowed)} is a field, but every message class has that attribute")
+            raise TypeError(
+                f"{cls.__qualname__}.{min(shadowed)} is a field, but every message class has that attribute"
+            )
         kind = cls.__dict__.get("kind")
         if kind is not None and (not KIND.fullmatch(kind) or len(kind) > KIND_MAX_LENGTH):
             raise TypeError(

@@ -45,4 +45,8 @@ class App(Generic[ResourceT]):
 
     def subscriptions(self) -> set[str]:
         """Return the topic patterns of the events that it handles."""
-        return {f"{self.events_from}.{handler.message.kind}" for handler in self.registry if issubclass(handler.message, Event)}
+        return {
+            f"{self.events_from}.{handler.message.kind}"
+            for handler in self.registry
+            if issubclass(handler.message, Event)
+        }

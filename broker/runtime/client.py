@@ -41,6 +41,10 @@ class Run:
     seed: tuple[object, ...]
     positions: Iterator[int] = field(default_factory=count)
 
+    def next_id(self, kind: str, body: bytes) -> str:
+        """Return the id of the next message that the run sends: the same whenever the run is repeated."""
+        return derived_id(*self.seed, next(self.positions), kind, sha256(body).hexdigest())
+
 
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
 
@@ -132,8 +136,8 @@ class Client:
         if answer.state is State.FAILED:
             raise RequestFailed(answer.reason, answer.error)
         expected = command.reply_class()
-        reply = None if expected is None else decode(expected, (answer.reply or "").encode())
-        return reply  # type: ignore[return-value] # the command's class says which it is
+        # The command's class says which it is.
+        return None if expected is None else decode(expected, (answer.reply or "").encode())  # type: ignore[return-value]
 
     def await_answer(self, envelope: Envelope, deadline: float, rung: threading.Event) -> Answer:
         """Return the final outcome of a request, woken by its doorbell or by a look of our own.
@@ -177,7 +181,8 @@ class Client:
         for envelope in (*effects.sent, *effects.events):
             if len(envelope.body) > self._max_bytes:
                 raise InvalidMessage(
-                    f"{envelope.kind}: the body has {len(envelope.body)} bytes, allowed are {self._max_bytes} (INTERAPP_MESSAGE_MAX_BYTES)"
+                    f"{envelope.kind}: the body has {len(envelope.body)} bytes,"
+                    f" allowed are {self._max_bytes} (INTERAPP_MESSAGE_MAX_BYTES)"
                 )
         deadline = self._clock.monotonic() + wait_seconds
         pause = 0.05
@@ -193,13 +198,12 @@ class Client:
                 pause = min(1.0, pause * 2)
         self._outgoing.publish(rows, effects.events)
 
-    def _envelope(self, message: Message, destination: str, call_id: str, *, deadline_ms: int | None = None) -> Envelope:
+    def _envelope(
+        self, message: Message, destination: str, call_id: str, *, deadline_ms: int | None = None
+    ) -> Envelope:
         body = encode(message)
         run = current_run.get()
-        if run is None:
-            message_id = new_id()
-        else:
-            message_id = derived_id(*run.seed, next(run.positions), message.kind, sha256(body).hexdigest())
+        message_id = new_id() if run is None else run.next_id(message.kind, body)
         return Envelope(
             message_id=message_id,
             kind=message.kind,

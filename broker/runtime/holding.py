@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import structlog
 
-from broker.errors import TableUnavailable
+from broker.errors import Superseded, TableUnavailable
 from broker.lifecycle.clock import Clock
 from broker.table.leases import Holder, LeaseRow, Leases
 from broker.table.liveness import Liveness
@@ -70,7 +70,11 @@ class Holding:
             self._seen = Sighting(row, now)
         unchanged = now - self._seen.since
         free = not row.worker
-        dead = not free and unchanged >= self._liveness.proof_seconds and self._liveness.is_free(incarnation_of(row.worker))
+        dead = (
+            not free
+            and unchanged >= self._liveness.proof_seconds
+            and self._liveness.is_free(incarnation_of(row.worker))
+        )
         if free or dead or unchanged >= self._lease_seconds:
             lease = self._leases.take_unchanged(row, self._worker)
             if lease is not None:
@@ -79,14 +83,13 @@ class Holding:
     def advance(self) -> bool:
         """Return whether handlers may be started: the lease is held and every older holder let go, died or fell silent.
 
-        Raises TableUnavailable.
+        Raises Superseded, TableUnavailable.
         """
         if self.lease is None or self.post is Post.ACTIVE:
             return self.post is Post.ACTIVE
         # First our own lease: two workers that wait for each other would wait for ever.
         if not self._leases.holds(self.lease):
-            self.superseded(channel=0)
-            return False
+            raise Superseded(f"{self._worker} lost the lease of {self._app} before it began to work")
         waiting_for = [holder for holder in self._leases.older_holders(self.lease) if not self._out_of_the_way(holder)]
         if waiting_for:
             return False

@@ -91,7 +91,14 @@ class Host:
             subscribe(self.database, app.address, app.subscriptions())
             self._leases.make([app.address])
             self._leases.enter(
-                WorkerStart(worker_id, self.incarnation, app.address, socket.gethostname(), os.getpid(), version("lantime-interapp"))
+                WorkerStart(
+                    worker_id,
+                    self.incarnation,
+                    app.address,
+                    socket.gethostname(),
+                    os.getpid(),
+                    version("lantime-interapp"),
+                )
             )
             holding = Holding(
                 app.address,
@@ -121,24 +128,13 @@ class Host:
                 runner.start()
             return client
 
-    def remove(self, address: str) -> None:
-        """Stop running an app: finish what runs, let its lease go, close its channel."""
-        worker = self._workers.get(address)
-        if worker is None:
-            return
-        worker.stop(STOP_SECONDS)
-        duty = self._duties.pop(address, None)
-        if duty is not None:
-            duty.stop(STOP_SECONDS)
-        with self._changing:
-            del self._workers[address]
-            self._sources.discard(address)
-        for name in [f"worker {address}", *(f"{name} {address}" for name in worker.app.checks)]:
-            self.health.remove(name)
-        try:
-            self._leases.leave(worker.id)
-        except TableUnavailable as exc:
-            log.warning("could not note the end of a worker", worker=worker.id, error=str(exc))
+    def remove(self, *addresses: str) -> None:
+        """Stop running apps, all at once: finish what runs, let their leases go, close their channels."""
+        stopping = [threading.Thread(target=self._remove, args=(address,)) for address in addresses]
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join()
 
     def client(self, source: str) -> Client:
         """Return a client that sends in the name of an app.
@@ -169,12 +165,7 @@ class Host:
     def stop(self) -> None:
         """End everything in order: duties, workers (they commit and acknowledge), relay and heartbeat, connections."""
         self._stopping.set()
-        # All at once: each may have a handler to finish.
-        stopping = [threading.Thread(target=self.remove, args=(address,)) for address in self.apps()]
-        for thread in stopping:
-            thread.start()
-        for thread in stopping:
-            thread.join()
+        self.remove(*self.apps())
         # Presence goes on until the workers ended: their leases must not look silent meanwhile.
         if self._opened.is_set():
             self._presence.stop()
@@ -191,6 +182,24 @@ class Host:
     ) -> None:
         """Stop."""
         self.stop()
+
+    def _remove(self, address: str) -> None:
+        worker = self._workers.get(address)
+        if worker is None:
+            return
+        worker.stop(STOP_SECONDS)
+        duty = self._duties.pop(address, None)
+        if duty is not None:
+            duty.stop(STOP_SECONDS)
+        with self._changing:
+            del self._workers[address]
+            self._sources.discard(address)
+        for name in [f"worker {address}", *(f"{name} {address}" for name in worker.app.checks)]:
+            self.health.remove(name)
+        try:
+            self._leases.leave(worker.id)
+        except TableUnavailable as exc:
+            log.warning("could not note the end of a worker", worker=worker.id, error=str(exc))
 
     def _open_table(self) -> bool:
         pause = OPEN_PAUSE_SECONDS

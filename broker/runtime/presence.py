@@ -47,6 +47,7 @@ class Presence:
         self._sources = sources
         self._stopping = threading.Event()
         self._detail = "no beat yet"
+        self._away = False
         self._last_turn = clock.monotonic()
         self._threads = [
             threading.Thread(target=self._repeat, args=(BEAT_SECONDS, self._beat), name="presence", daemon=True),
@@ -94,10 +95,11 @@ class Presence:
                 return
 
     def _note(self, detail: str) -> None:
-        if detail and not self._detail:
+        if detail and not self._away:
             log.warning("the table is away; nothing is acknowledged until it answers", error=detail)
-        elif self._detail and not detail:
+        elif self._away and not detail:
             log.info("the table answers")
+        self._away = bool(detail)
         self._detail = detail
 
     def _beat(self) -> None:

@@ -62,7 +62,7 @@ class Services:
     max_bytes: int
 
 
-class GivenUp(Exception):  # noqa: N818 no error: it ends a thread
+class GivenUp(Exception):
     """This thread's handler outlived its timeout; another thread went on in its place."""
 
 
@@ -168,7 +168,7 @@ class Worker:
         self._wake.set()
 
     def watch(self) -> None:
-        """Free what a slow handler holds up; give up a thread whose handler outlived its timeout. Raises TableError."""
+        """Free what a slow handler holds up; give up a thread whose handler outlived its timeout. Raises TableUnavailable."""
         batch = self._batch
         running = batch.running() if batch else None
         if batch is None or running is None:
@@ -176,7 +176,7 @@ class Worker:
         seconds = self._clock.monotonic() - running.since
         handler = self.app.registry.get(running.row.envelope.kind)
         if handler and handler.timeout_seconds is not None and seconds >= handler.timeout_seconds:
-            self._give_up(batch, running)
+            self._give_up(batch, running, timed_out(handler, running.row.attempt))
         elif seconds >= SLOW_SECONDS:
             self._free(batch)
 
@@ -291,7 +291,9 @@ class Worker:
         with self._intake_lock:
             arrivals = self._intake.arrivals()
         try:
-            claimed, dropped = self._table.claim(lease, self._facts_of, limit=self._pace.claim_size(), arrivals=arrivals)
+            claimed, dropped = self._table.claim(
+                lease, self._facts_of, limit=self._pace.claim_size(), arrivals=arrivals
+            )
         except TableUnavailable:
             self._unclear = True
             raise
@@ -321,7 +323,9 @@ class Worker:
             settlement = to_settlement(running.row, outcome, started_us=started_us, finished_us=self._clock.now_us())
             if not batch.finish(settlement):
                 message_id = running.row.envelope.message_id
-                log.warning("a handler ended after its timeout; its outcome is refused", app=self.app.address, id=message_id)
+                log.warning(
+                    "a handler ended after its timeout; its outcome is refused", app=self.app.address, id=message_id
+                )
                 raise GivenUp
             if settlement.state is State.WAITING and settlement.ordered:
                 break
@@ -391,7 +395,9 @@ class Worker:
         except (TableUnavailable, Superseded):
             raise
         except TableError as exc:
-            log.error("an outcome cannot be stored", app=self.app.address, id=item.row.envelope.message_id, error=str(exc))
+            log.warning(
+                "an outcome cannot be stored", app=self.app.address, id=item.row.envelope.message_id, error=str(exc)
+            )
             failed = to_settlement(
                 item.row,
                 Failed(Reason.ERROR, shortened(f"its outcome cannot be stored: {exc}")),
@@ -408,22 +414,27 @@ class Worker:
                 return
             try:
                 self._commit(batch, done, rest)
+            except Superseded:
+                self.lease_lost(batch.lease)
             except TableError:
                 batch.take_back(done, rest)
                 raise
             finally:
                 self._unsettled = None
 
-    def _give_up(self, batch: Batch, running: Running) -> None:
+    def _give_up(self, batch: Batch, running: Running, outcome: Outcome) -> None:
         if not batch.give_up(running):
             return
         row = running.row
-        handler = self.app.registry.get(row.envelope.kind)
-        assert handler is not None  # it ran  # noqa: S101
-        log.warning("a handler outlived its timeout; going on without it", app=self.app.address, id=row.envelope.message_id, kind=row.envelope.kind)
+        envelope = row.envelope
+        log.warning(
+            "a handler outlived its timeout; going on without it",
+            app=self.app.address,
+            id=envelope.message_id,
+            kind=envelope.kind,
+        )
         now_us = self._clock.now_us()
         seconds = self._clock.monotonic() - running.since
-        outcome = timed_out(handler, row.attempt)
         settlement = to_settlement(row, outcome, started_us=now_us - round(seconds * 1_000_000), finished_us=now_us)
         done, rest = batch.hand_over()
         self._batch = None

@@ -32,7 +32,9 @@ class Database:
         try:
             parsed = make_url(url)
         except exc.ArgumentError as error:
-            raise SettingError("INTERAPP_DATABASE_URL", self.shown_url, "sqlite:///file or postgresql://host/name") from error
+            raise SettingError(
+                "INTERAPP_DATABASE_URL", self.shown_url, "sqlite:///file or postgresql://host/name"
+            ) from error
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.file = Path(parsed.database or "") if self.is_sqlite else None
         self._writing = threading.Lock() if self.is_sqlite else nullcontext()
@@ -66,10 +68,13 @@ class Database:
         Raises TableUnavailable when the database is away, full or read-only.
         """
         # One writer at a time is SQLite's rule; waiting here is fair and wakes at once, its own busy handler is neither.
-        with self.translated(), self._writing, self.engine.connect() as connection:
-            connection = connection.execution_options(write=True)
-            with connection.begin():
-                yield connection
+        with (
+            self.translated(),
+            self._writing,
+            self.engine.connect() as connection,
+            connection.execution_options(write=True).begin(),
+        ):
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -86,7 +91,9 @@ class Database:
         try:
             yield
         except (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError) as error:
-            raise TableUnavailable(f"the handler table {self.shown_url} cannot be used now: {_first_line(error)}") from error
+            raise TableUnavailable(
+                f"the handler table {self.shown_url} cannot be used now: {_first_line(error)}"
+            ) from error
         except exc.DBAPIError as error:
             if error.connection_invalidated:
                 raise TableUnavailable(f"the handler table {self.shown_url} went away: {_first_line(error)}") from error

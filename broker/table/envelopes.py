@@ -4,6 +4,7 @@ from typing import Any
 
 from broker.lifecycle.state import State
 from broker.messages.envelope import Envelope
+
 VERSIONS = range(1, 2**31)
 UNUSABLE_VERSION = -1
 """Stands for a version that is no number or out of range; the message ends as ``failed (invalid)``."""

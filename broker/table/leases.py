@@ -116,7 +116,13 @@ class Leases:
         with self._database.write() as connection:
             epoch = connection.execute(
                 TAKE_IF_UNCHANGED,
-                {"app": seen.app, "worker": worker, "epoch": seen.epoch, "holder": seen.worker, "renewals": seen.renewals},
+                {
+                    "app": seen.app,
+                    "worker": worker,
+                    "epoch": seen.epoch,
+                    "holder": seen.worker,
+                    "renewals": seen.renewals,
+                },
             ).scalar()
             if epoch is None:
                 return None
@@ -139,7 +145,9 @@ class Leases:
         with self._database.write() as connection:
             for app in apps:
                 connection.execute(
-                    sa.text("INSERT INTO leases (app, epoch, worker, renewals) VALUES (:app, 0, '', 0) ON CONFLICT DO NOTHING"),
+                    sa.text(
+                        "INSERT INTO leases (app, epoch, worker, renewals) VALUES (:app, 0, '', 0) ON CONFLICT DO NOTHING"
+                    ),
                     {"app": app},
                 )
 
@@ -190,7 +198,10 @@ class Leases:
         with self._database.write() as connection:
             BEAT.execute(
                 connection,
-                [{"id": id_, "seen_us": now_us, "status": status, "detail": detail} for id_, (status, detail) in statuses.items()],
+                [
+                    {"id": id_, "seen_us": now_us, "status": status, "detail": detail}
+                    for id_, (status, detail) in statuses.items()
+                ],
             )
             rows = [{"app": lease.app, "worker": lease.worker, "epoch": lease.epoch} for lease in held]
             if RENEW.execute(connection, rows) == len(rows):
@@ -204,7 +215,9 @@ class Leases:
         now_us = self._clock.now_us()
         with self._database.write() as connection:
             connection.execute(
-                sa.update(workers).where(workers.c.id == worker).values(status="stopped", detail="", ended_us=now_us, seen_us=now_us)
+                sa.update(workers)
+                .where(workers.c.id == worker)
+                .values(status="stopped", detail="", ended_us=now_us, seen_us=now_us)
             )
 
 

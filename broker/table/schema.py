@@ -67,7 +67,13 @@ messages = sa.Table(
     sqlite_autoincrement=True,
 )
 
-sa.Index("messages_open", messages.c.destination, messages.c.seq, postgresql_where=sa.text("open"), sqlite_where=sa.text("open"))
+sa.Index(
+    "messages_open",
+    messages.c.destination,
+    messages.c.seq,
+    postgresql_where=sa.text("open"),
+    sqlite_where=sa.text("open"),
+)
 sa.Index("messages_failed", messages.c.seq, postgresql_where=sa.text("failed"), sqlite_where=sa.text("failed"))
 sa.Index(
     "messages_ordered",

@@ -70,13 +70,16 @@ class HandlerTable:
         """
         with self.database.read() as connection:
             standing = _standing(connection, app, envelopes)
-        missing = [envelope for envelope in envelopes if envelope.identity not in standing]
+        missing = [e for e in envelopes if (clean(e.message_id), clean(e.user)) not in standing]
         if missing:
             now_us = self._clock.now_us()
             with self.database.write() as connection:
-                statements.INSERT_MESSAGES.execute(connection, [_foreign_row(envelope, max_bytes, now_us) for envelope in missing])
+                statements.INSERT_MESSAGES.execute(
+                    connection, [_foreign_row(envelope, max_bytes, now_us) for envelope in missing]
+                )
                 standing |= _standing(connection, app, missing)
-        return standing
+        # By the identity as it was delivered: what the table cannot keep of an id was cleaned.
+        return {e.identity: found for e in envelopes if (found := standing.get((clean(e.message_id), clean(e.user))))}
 
     def claim(
         self, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[tuple[str, str], int]
@@ -122,7 +125,11 @@ class HandlerTable:
         return Settled(
             to_publish,
             list(effects.events),
-            [(item.row.doorbell, item.row.envelope.message_id) for item in mine if item.row.doorbell and item.state.final],
+            [
+                (item.row.doorbell, item.row.envelope.message_id)
+                for item in mine
+                if item.row.doorbell and item.state.final
+            ],
             [item.row for item in settlements if item.row.seq not in kept],
         )
 
@@ -198,10 +205,16 @@ class HandlerTable:
         statements.CLAIM.execute(connection, rows)
         recovered = [take.row for take in plan.take if take.row.state is State.PROCESSING]
         statements.INSERT_HISTORY.execute(
-            connection, [_event(row.seq, now_us, "worker lost", row.attempts, lease.worker, "claimed again, alone") for row in recovered]
+            connection,
+            [
+                _event(row.seq, now_us, "worker lost", row.attempts, lease.worker, "claimed again, alone")
+                for row in recovered
+            ],
         )
         query = (
-            sa.select(*ENVELOPE_COLUMNS, messages.c.doorbell, messages.c.attempts, messages.c.claims, messages.c.generation)
+            sa.select(
+                *ENVELOPE_COLUMNS, messages.c.doorbell, messages.c.attempts, messages.c.claims, messages.c.generation
+            )
             .where(
                 messages.c.seq.in_([take.row.seq for take in plan.take]),
                 messages.c.state == State.PROCESSING.value,

@@ -15,9 +15,13 @@ def subscribe(database: Database, app: str, patterns: Iterable[str]) -> None:
     """Make these the app's subscriptions, in place of any it had. Raises TableUnavailable."""
     wanted = set(patterns)
     with database.write() as connection:
-        present = set(connection.execute(sa.select(subscriptions.c.pattern).where(subscriptions.c.app == app)).scalars())
+        present = set(
+            connection.execute(sa.select(subscriptions.c.pattern).where(subscriptions.c.app == app)).scalars()
+        )
         for pattern in present - wanted:
-            connection.execute(sa.delete(subscriptions).where(subscriptions.c.app == app, subscriptions.c.pattern == pattern))
+            connection.execute(
+                sa.delete(subscriptions).where(subscriptions.c.app == app, subscriptions.c.pattern == pattern)
+            )
         for pattern in wanted - present:
             connection.execute(
                 sa.text("INSERT INTO subscriptions (app, pattern) VALUES (:app, :pattern) ON CONFLICT DO NOTHING"),

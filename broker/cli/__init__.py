@@ -1,0 +1,1 @@
+"""``interapp``: thin commands over the rooms below."""

@@ -1,0 +1,23 @@
+"""The entry point of the installed ``interapp``."""
+
+import sys
+
+from broker.cli.version import installed_version
+
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C ended: 128 and the number of SIGINT, as shells have it."""
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    if sys.argv[1:] == ["--version"]:
+        # Scripts and health probes ask this often: it must not wait for anything to be imported.
+        sys.stdout.write(f"interapp {installed_version()}\n")
+        return
+    try:
+        from broker.cli.root import interapp  # noqa: PLC0415 as above
+
+        interapp.main(prog_name="interapp")
+    except KeyboardInterrupt:
+        # Outside a command: while it was being imported, or while options were read.
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,101 @@
+"""Fixtures of the whole suite: real servers and real processes, each test with its own share of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from servers import provision
+from servers.postgresql import PostgreSQLAddress, PostgreSQLServer
+from servers.processes import InterappProcess
+from servers.rabbitmq import RabbitMQAddress, RabbitMQServer
+from servers.shared import Unavailable
+
+
+def _give_up(reason: Unavailable) -> NoReturn:
+    """Skip on a developer's machine, fail where the whole suite must have run."""
+    if os.environ.get("CI") == "true":
+        raise pytest.fail.Exception(str(reason), pytrace=False) from None
+    raise pytest.skip.Exception(str(reason)) from None
+
+
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A temporary folder that all processes of this session share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(request.config, "workerinput") else own
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(session_folder: Path) -> Iterator[RabbitMQAddress]:
+    """The session's RabbitMQ, shared with other tests: not to be stopped, nor its users and virtual hosts touched."""
+    with ExitStack() as stack:
+        try:
+            address = stack.enter_context(provision.shared_rabbitmq(session_folder))
+        except Unavailable as exc:
+            _give_up(exc)
+        yield address
+
+
+@pytest.fixture(scope="session")
+def postgresql(session_folder: Path) -> Iterator[PostgreSQLAddress]:
+    """The session's PostgreSQL, shared with other tests: not to be stopped."""
+    with ExitStack() as stack:
+        try:
+            address = stack.enter_context(provision.shared_postgresql(session_folder))
+        except Unavailable as exc:
+            _give_up(exc)
+        yield address
+
+
+@pytest.fixture
+def amqp_url(rabbitmq: RabbitMQAddress) -> Iterator[str]:
+    """Address of a fresh virtual host of RabbitMQ: `amqp://user:password@127.0.0.1:PORT/vhost`."""
+    with rabbitmq.fresh_vhost() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgresql: PostgreSQLAddress) -> Iterator[str]:
+    """Address of a fresh, empty database of PostgreSQL: `postgresql://user:password@127.0.0.1:PORT/database`."""
+    with postgresql.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture
+def private_rabbitmq() -> Iterator[RabbitMQServer]:
+    """A running RabbitMQ of the test's own, to be stopped, killed, frozen and wiped at will."""
+    try:
+        server = provision.own_rabbitmq()
+    except Unavailable as exc:
+        _give_up(exc)
+    with server:
+        yield server
+
+
+@pytest.fixture
+def private_postgresql() -> Iterator[PostgreSQLServer]:
+    """A running PostgreSQL of the test's own, to be stopped, killed, frozen and wiped at will."""
+    try:
+        server = provision.own_postgresql()
+    except Unavailable as exc:
+        _give_up(exc)
+    with server:
+        yield server
+
+
+@pytest.fixture
+def start_interapp(tmp_path: Path) -> Iterator[Callable[..., InterappProcess]]:
+    """Start `interapp ARGS…` in the test's folder: `start_interapp("parent", env={…})`; all are ended with the test."""
+    with ExitStack() as stack:
+
+        def start(*args: str, **options: object) -> InterappProcess:
+            process = InterappProcess(*args, **{"cwd": tmp_path, **options})  # type: ignore[arg-type]
+            return stack.enter_context(process)
+
+        yield start

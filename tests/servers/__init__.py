@@ -1,0 +1,1 @@
+"""RabbitMQ, PostgreSQL and `interapp` itself as real processes that tests own."""

@@ -1,0 +1,90 @@
+"""Processes with all their descendants, as Linux shows them in `/proc`.
+
+A process group is not enough to stop a server: PostgreSQL's children and Erlang's helpers each open a session of
+their own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+
+class ProcessId(NamedTuple):
+    """A process that cannot be confused with a later one of the same number."""
+
+    pid: int
+    started: int
+    """Start time in clock ticks since boot, from `/proc/PID/stat`."""
+
+
+def identify(pid: int) -> ProcessId | None:
+    """Return the identity of a running process; None when it is gone or a zombie."""
+    fields = _stat(pid)
+    if fields is None or fields[0] in "ZX":
+        return None
+    return ProcessId(pid, int(fields[19]))
+
+
+def alive(process: ProcessId) -> bool:
+    """Tell whether exactly this process still runs."""
+    return identify(process.pid) == process
+
+
+def tree(root: ProcessId) -> list[ProcessId]:
+    """Return the process and its descendants, parents first; empty when it is gone."""
+    if not alive(root):
+        return []
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))) is not None:
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found = [root]
+    for parent in found:  # grows while it is read: breadth first
+        found.extend(child for pid in children.get(parent.pid, ()) if (child := identify(pid)) is not None)
+    return found
+
+
+def send(processes: list[ProcessId], signal_number: int) -> None:
+    """Signal those of the processes that still run."""
+    for process in processes:
+        if alive(process):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal_number)
+
+
+def kill(root: ProcessId, *, gently: int | None = None, patience_s: float = 5.0) -> None:
+    """End a process and all its descendants, and return when they are gone.
+
+    `gently` is a signal for the root alone, to be tried for `patience_s` seconds before SIGKILL.
+    """
+    processes = tree(root)
+    if gently is not None:
+        send(processes[:1], gently)
+        _wait_until_gone(processes, patience_s)
+    while processes:
+        send(processes, signal.SIGKILL)
+        _wait_until_gone(processes, 10.0)
+        processes = tree(root)
+
+
+def _wait_until_gone(processes: list[ProcessId], timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while any(alive(process) for process in processes):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)  # no signal tells of the end of a process that is not our child
+    return True
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Return the fields of `/proc/PID/stat` from the state on; the name before it may hold any character."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()
