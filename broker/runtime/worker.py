@@ -5,7 +5,6 @@ publish, acknowledge. When a handler outlives its timeout, the thread is given u
 """
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -13,23 +12,24 @@ import structlog
 
 from broker.errors import Superseded, TableError, TableUnavailable
 from broker.handlers.context import Context, Documents, Outbox, ResourceT
-from broker.handlers.outcome import Failed, Outcome
-from broker.handlers.run import run, shortened, timed_out
+from broker.handlers.outcome import Outcome
+from broker.handlers.run import run, timed_out
 from broker.lifecycle.clock import Clock
-from broker.lifecycle.state import Reason, State
+from broker.lifecycle.state import State
 from broker.runtime.app import App
 from broker.runtime.client import Run, current_run
 from broker.runtime.holding import Holding, Post
-from broker.runtime.intake import Intake
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.pace import Pace
+from broker.runtime.receiving import Receiving
 from broker.runtime.running import Batch, Running
 from broker.runtime.settlements import to_settlement
+from broker.runtime.settling import Settling
 from broker.table.documents import AppDocuments
 from broker.table.leases import LeaseRow
-from broker.table.rows import Claimed, HandlerFacts, Lease, Settled, Settlement
+from broker.table.rows import Claimed, HandlerFacts, Lease, Settlement
 from broker.table.store import HandlerTable
-from broker.transport.seam import Consumer, Delivery, Transport
+from broker.transport.seam import Transport
 
 log = structlog.get_logger("interapp.worker")
 
@@ -39,7 +39,6 @@ BATCH_SECONDS = 0.25
 SLOW_SECONDS = 0.1
 """A handler that runs longer does not keep finished outcomes and unstarted rows of its batch waiting."""
 
-PROBE_SECONDS = 5.0
 TABLE_PAUSE_SECONDS = 0.5
 """Pause before the table is tried again."""
 
@@ -75,36 +74,38 @@ class Worker:
         self._holding = holding
         self._services = services
         self._clock = services.clock
-        self._table = services.table
         self._documents = AppDocuments(services.table.database, app.address)
+        self._settling = Settling(services.table, services.outgoing)
         self._pace = Pace()
-        self._intake = Intake()
-        self._intake_lock = threading.Lock()
-        self._arrived: list[Delivery] = []
-        self._rung = 0
-        self._lease_row: LeaseRow | None = None
-        self._due: list[float] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._lease_lost = threading.Event()
-        self._unclear = False
+        self._ended = threading.Event()
+        self._activity = threading.Condition()
         self._committing = threading.Lock()
+        self._lease_row: LeaseRow | None = None
+        self._due: list[float] = []
+        self._unclear = False
         self._batch: Batch | None = None
         self._unsettled: tuple[Batch, list[Settlement], list[Claimed]] | None = None
         self._detail = ""
-        self._consumer: Consumer | None = None
         self._thread = threading.Thread()
-        self._ended = threading.Event()
-        self._activity = threading.Condition()
+        self._receiving = Receiving(
+            app.address,
+            transport=services.transport,
+            table=services.table,
+            clock=services.clock,
+            prefetch=services.prefetch,
+            max_bytes=services.max_bytes,
+            wake=self._wake.set,
+        )
 
     # Called by the host.
 
     def start(self) -> None:
-        """Begin to consume and to work."""
-        self._consumer = self._services.transport.consume(
-            self.app.address, self._delivered, prefetch=self._services.prefetch
-        )
-        self._go_on()
+        """Begin to work."""
+        self._thread = threading.Thread(target=self._work, name=f"worker {self.app.address}", daemon=True)
+        self._thread.start()
 
     def stop(self, timeout_seconds: float) -> bool:
         """Finish what runs, commit, let the lease go, acknowledge, close the channel; return whether that was in time."""
@@ -113,19 +114,16 @@ class Worker:
         self._tell_activity()
         ended = self._ended.wait(timeout_seconds)
         if not ended:
-            batch = self._batch
-            if batch is not None:
-                batch.cancel_running()
+            self._cancel_running()
             log.warning("a handler still runs; its message will be handled again", app=self.app.address, worker=self.id)
-        if self._consumer is not None:
-            # Not cancelled before: the standby must not start while our last handler runs.
-            self._consumer.close()
+        # Not cancelled before: the standby must not start while our last handler runs.
+        self._receiving.close()
         return ended
 
     def status(self) -> tuple[str, str]:
         """Return where the worker stands and what hinders it, for its row."""
-        consumer = self._consumer.link() if self._consumer else None
-        detail = self._detail or (consumer.detail if consumer and not consumer.up else "")
+        link = self._receiving.link()
+        detail = self._detail or ("" if link.up else link.detail)
         return ("stopping" if self._stopping.is_set() else self._holding.post.value), detail
 
     def held(self) -> Lease | None:
@@ -153,9 +151,7 @@ class Worker:
         if self._holding.lease == lease:
             self._lease_lost.set()
             self._tell_activity()
-            batch = self._batch
-            if batch is not None:
-                batch.cancel_running()
+            self._cancel_running()
             self._wake.set()
 
     def lease_seen(self, row: LeaseRow) -> None:
@@ -180,18 +176,7 @@ class Worker:
         elif seconds >= SLOW_SECONDS:
             self._free(batch)
 
-    # The transport's thread.
-
-    def _delivered(self, deliveries: Sequence[Delivery]) -> None:
-        with self._intake_lock:
-            self._arrived += deliveries
-        self._wake.set()
-
     # The worker's thread.
-
-    def _go_on(self) -> None:
-        self._thread = threading.Thread(target=self._work, name=f"worker {self.app.address}", daemon=True)
-        self._thread.start()
 
     def _work(self) -> None:
         me = threading.current_thread()
@@ -205,7 +190,8 @@ class Worker:
             except GivenUp:
                 return
             except Superseded:
-                pause = self._stand_by()
+                self._stand_by()
+                pause = None
             except TableUnavailable as exc:
                 pause = self._table_away(exc)
             except Exception as exc:
@@ -215,7 +201,9 @@ class Worker:
                 self._unclear, self._unsettled = True, None
                 pause = TABLE_PAUSE_SECONDS
             if self._stopping.is_set() and self._unsettled is None:
-                self._finish()
+                self._holding.drop(free=True)
+                self._receiving.acknowledge()
+                self._ended.set()
                 return
 
     def _turn(self) -> float | None:
@@ -223,54 +211,33 @@ class Worker:
         self._holding.pay_debts()
         if self._unsettled is not None:
             self._commit(*self._unsettled)
-        self._take_in()
+        self._receiving.take_in()
         if self._stopping.is_set():
             return None
         if self._lease_lost.is_set():
-            return self._stand_by()
+            self._stand_by()
+            return None
         if not self._hold():
             return HAND_OVER_SECONDS if self._holding.lease else None
         while self._claim_and_run():
-            self._acknowledge()
-            self._take_in()
+            self._receiving.acknowledge()
+            self._receiving.take_in()
             if self._stopping.is_set() or self._lease_lost.is_set():
                 self._wake.set()
                 return None
-        if self._look_up(foreign_only=False):
+        if self._receiving.look_up(foreign_only=False):
             self._wake.set()
-        self._acknowledge()
+        self._receiving.acknowledge()
         return None
 
-    def _take_in(self) -> None:
-        """Move what arrived into the intake and give foreign messages their rows."""
-        with self._intake_lock:
-            arrived, self._arrived = self._arrived, []
-            self._intake.add(arrived)
-            crowded = self._intake.unknown_count() > self._services.prefetch // 2
-        if arrived:
-            self._rung = arrived[-1].channel
-        if arrived or crowded:
-            self._look_up(foreign_only=not crowded)
-
-    def _look_up(self, *, foreign_only: bool) -> bool:
-        """Learn where the rows of deliveries stand, making those that are missing; return whether one is due."""
-        with self._intake_lock:
-            unknown = self._intake.unknown(foreign_only=foreign_only)
-        if not unknown:
-            return False
-        standings = self._table.arrived(self.app.address, unknown, max_bytes=self._services.max_bytes)
-        now_us, monotonic = self._clock.now_us(), self._clock.monotonic()
-        with self._intake_lock:
-            self._intake.learn(standings, now_us=now_us, monotonic=monotonic)
-        return any(standing.state is State.WAITING and standing.due_us <= now_us for standing in standings.values())
-
     def _hold(self) -> bool:
+        """Take the lease when there is reason to; return whether handlers may be started."""
         row, self._lease_row = self._lease_row, None
-        rung = self._rung
+        rung = self._receiving.rung
         # A process that was paused still has deliveries in hand; only a live channel is a reason to take a lease.
-        if self._holding.lease is None and rung and self._consumer and self._consumer.probe(PROBE_SECONDS) == rung:
+        if self._holding.lease is None and rung and self._receiving.alive(rung):
             self._holding.rung(rung)
-        self._rung = 0
+        self._receiving.rung = 0
         if row is not None:
             self._holding.seen(row)
         was_active = self._holding.post is Post.ACTIVE
@@ -288,20 +255,17 @@ class Worker:
             # Nobody knows what the last claim took, if its commit came through: a new epoch makes those rows claimable.
             lease = self._holding.renew_epoch(lease)
             self._unclear = False
-        with self._intake_lock:
-            arrivals = self._intake.arrivals()
+        arrivals = self._receiving.arrivals()
+        limit = self._pace.claim_size()
         try:
-            claimed, dropped = self._table.claim(
-                lease, self._facts_of, limit=self._pace.claim_size(), arrivals=arrivals
-            )
+            claimed, dropped = self._services.table.claim(lease, self._facts_of, limit=limit, arrivals=arrivals)
         except TableUnavailable:
             self._unclear = True
             raise
         if not claimed:
             return dropped > 0
         batch = self._batch = Batch(lease, claimed, self._clock.monotonic())
-        with self._intake_lock:
-            self._intake.claimed((row.envelope.identity for row in claimed), monotonic=batch.claimed_at)
+        self._receiving.claimed(row.envelope.identity for row in claimed)
         self._run_batch(batch)
         with self._committing:
             done, rest = batch.hand_over()
@@ -322,10 +286,8 @@ class Worker:
             self._pace.ran(self._clock.monotonic() - running.since)
             settlement = to_settlement(running.row, outcome, started_us=started_us, finished_us=self._clock.now_us())
             if not batch.finish(settlement):
-                message_id = running.row.envelope.message_id
-                log.warning(
-                    "a handler ended after its timeout; its outcome is refused", app=self.app.address, id=message_id
-                )
+                late = running.row.envelope.message_id
+                log.warning("a handler ended after its timeout; its outcome is refused", app=self.app.address, id=late)
                 raise GivenUp
             if settlement.state is State.WAITING and settlement.ordered:
                 break
@@ -338,15 +300,14 @@ class Worker:
     def _run(self, running: Running) -> Outcome:
         row = running.row
         seed = (*row.envelope.identity, self.app.address, row.generation)
+        user, now_us = self._services.transport.user, self._clock.now_us
         context = Context(
             resource=self.app.resource,
             app=self.app.address,
             envelope=row.envelope,
             attempt=row.attempt,
             documents=Documents(self._documents),
-            outbox=Outbox(
-                source=self.app.address, seed=seed, user=self._services.transport.user, now_us=self._clock.now_us
-            ),
+            outbox=Outbox(source=self.app.address, seed=seed, user=user, now_us=now_us),
             cancel_requested=running.cancelled.is_set,
         )
         token = current_run.set(Run((*seed, "direct")))
@@ -364,47 +325,13 @@ class Worker:
     def _commit(self, batch: Batch, done: list[Settlement], rest: list[Claimed]) -> None:
         """Commit outcomes; while the table is away they are kept and tried again before anything else."""
         self._unsettled = (batch, done, rest)
-        settled = self._settle(batch.lease, done, rest)
+        self._settling.settle(batch.lease, done, rest)
         self._unsettled = None
-        for row in settled.refused:
-            log.warning("outcome refused: the row was no longer ours", app=self.app.address, id=row.envelope.message_id)
-        self._services.outgoing.publish(settled.to_publish, settled.to_announce)
-        self._services.outgoing.ring(settled.to_ring)
-        monotonic = self._clock.monotonic()
+        now = self._clock.monotonic()
         for item in done:
             if item.state is State.WAITING:
-                heappush(self._due, monotonic + (item.due_us - item.finished_us) / 1_000_000 + DUE_MARGIN_SECONDS)
-        with self._intake_lock:
-            self._intake.settled((item.row.envelope.identity for item in done), monotonic=monotonic)
-
-    def _settle(self, lease: Lease, done: list[Settlement], rest: list[Claimed]) -> Settled:
-        try:
-            return self._table.settle(lease, done, rest)
-        except (TableUnavailable, Superseded):
-            raise
-        except TableError:
-            # One of the outcomes cannot be stored. Alone, each shows whether it is the one; it must not stop the slot.
-            settled = self._table.settle(lease, [], rest)
-            for item in done:
-                settled += self._settle_alone(lease, item)
-            return settled
-
-    def _settle_alone(self, lease: Lease, item: Settlement) -> Settled:
-        try:
-            return self._table.settle(lease, [item])
-        except (TableUnavailable, Superseded):
-            raise
-        except TableError as exc:
-            log.warning(
-                "an outcome cannot be stored", app=self.app.address, id=item.row.envelope.message_id, error=str(exc)
-            )
-            failed = to_settlement(
-                item.row,
-                Failed(Reason.ERROR, shortened(f"its outcome cannot be stored: {exc}")),
-                started_us=item.started_us,
-                finished_us=item.finished_us,
-            )
-            return self._table.settle(lease, [failed])
+                heappush(self._due, now + (item.due_us - item.finished_us) / 1_000_000 + DUE_MARGIN_SECONDS)
+        self._receiving.settled(item.row.envelope.identity for item in done)
 
     def _free(self, batch: Batch) -> None:
         """Commit what a slow handler keeps waiting, and give back what it keeps from starting."""
@@ -425,54 +352,43 @@ class Worker:
     def _give_up(self, batch: Batch, running: Running, outcome: Outcome) -> None:
         if not batch.give_up(running):
             return
-        row = running.row
-        envelope = row.envelope
-        log.warning(
-            "a handler outlived its timeout; going on without it",
-            app=self.app.address,
-            id=envelope.message_id,
-            kind=envelope.kind,
-        )
+        app, envelope = self.app.address, running.row.envelope
+        log.warning("a handler outlived its timeout; going on without it", app=app, id=envelope.message_id)
         now_us = self._clock.now_us()
-        seconds = self._clock.monotonic() - running.since
-        settlement = to_settlement(row, outcome, started_us=now_us - round(seconds * 1_000_000), finished_us=now_us)
+        ran_us = round((self._clock.monotonic() - running.since) * 1_000_000)
+        settlement = to_settlement(running.row, outcome, started_us=now_us - ran_us, finished_us=now_us)
         done, rest = batch.hand_over()
         self._batch = None
         # The new thread commits before it does anything else.
         self._unsettled = (batch, [*done, settlement], rest)
-        self._go_on()
+        self.start()
         self._wake.set()
 
-    def _acknowledge(self) -> None:
-        with self._intake_lock:
-            last = self._intake.acknowledge(monotonic=self._clock.monotonic())
-        if last is not None and self._consumer is not None:
-            self._consumer.ack(*last)
+    # Trouble.
 
-    # Trouble and end.
-
-    def _stand_by(self) -> float | None:
+    def _stand_by(self) -> None:
         """Superseded: drop what is in hand, let go, and queue up behind the others."""
         self._unsettled = None
         self._batch = None
-        with self._intake_lock:
-            channel = self._intake.channel
         self._lease_lost.clear()
-        self._holding.superseded(channel)
+        self._holding.superseded(self._receiving.channel())
         self._tell_activity()
-        if self._consumer is not None:
-            self._consumer.rebuild()
-        return None
-
-    def _tell_activity(self) -> None:
-        with self._activity:
-            self._activity.notify_all()
+        self._receiving.rebuild()
 
     def _table_away(self, error: TableUnavailable) -> float:
         if self._detail != str(error):
             log.warning("waiting for the table", app=self.app.address, error=str(error))
         self._detail = str(error)
         return TABLE_PAUSE_SECONDS
+
+    def _cancel_running(self) -> None:
+        batch = self._batch
+        if batch is not None:
+            batch.cancel_running()
+
+    def _tell_activity(self) -> None:
+        with self._activity:
+            self._activity.notify_all()
 
     def _until_due(self) -> float | None:
         """Return the seconds until a retry is due; None when none is."""
@@ -483,8 +399,3 @@ class Worker:
             return left
         heappop(self._due)
         return 0.0
-
-    def _finish(self) -> None:
-        self._holding.drop(free=True)
-        self._acknowledge()
-        self._ended.set()

@@ -1,0 +1,118 @@
+"""One app's consumer: what it was given, the rows that must exist before it is acknowledged, and the acknowledgement."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from broker.lifecycle.clock import Clock
+from broker.lifecycle.state import State
+from broker.runtime.intake import Identity, Intake
+from broker.table.store import HandlerTable
+from broker.transport.seam import Consumer, Delivery, Link, Transport
+
+PROBE_SECONDS = 5.0
+"""How long a channel may take to prove that it is alive."""
+
+
+class Receiving:
+    """The deliveries of one app, from now on. ``wake`` is called, on the transport's thread, whenever some arrived."""
+
+    def __init__(
+        self,
+        app: str,
+        *,
+        transport: Transport,
+        table: HandlerTable,
+        clock: Clock,
+        prefetch: int,
+        max_bytes: int,
+        wake: Callable[[], None],
+    ) -> None:
+        self._app = app
+        self._table = table
+        self._clock = clock
+        self._prefetch = prefetch
+        self._max_bytes = max_bytes
+        self._wake = wake
+        self.rung = 0
+        """Number of the channel that rang last; whoever answers the ring sets it back to 0."""
+        self._lock = threading.Lock()
+        self._arrived: list[Delivery] = []
+        self._intake = Intake()
+        self._consumer: Consumer = transport.consume(app, self._delivered, prefetch=prefetch)
+
+    def take_in(self) -> None:
+        """Take in what arrived, giving foreign messages their rows.
+
+        Raises TableUnavailable; nothing is forgotten then.
+        """
+        with self._lock:
+            arrived, self._arrived = self._arrived, []
+            self._intake.add(arrived)
+            crowded = self._intake.unknown_count() > self._prefetch // 2
+        if arrived:
+            self.rung = arrived[-1].channel
+        if arrived or crowded:
+            self.look_up(foreign_only=not crowded)
+
+    def look_up(self, *, foreign_only: bool) -> bool:
+        """Learn where the rows of deliveries stand, making those that are missing; return whether one is due.
+
+        Raises TableUnavailable.
+        """
+        with self._lock:
+            unknown = self._intake.unknown(foreign_only=foreign_only)
+        if not unknown:
+            return False
+        standings = self._table.arrived(self._app, unknown, max_bytes=self._max_bytes)
+        now_us, monotonic = self._clock.now_us(), self._clock.monotonic()
+        with self._lock:
+            self._intake.learn(standings, now_us=now_us, monotonic=monotonic)
+        return any(standing.state is State.WAITING and standing.due_us <= now_us for standing in standings.values())
+
+    def arrivals(self) -> dict[Identity, int]:
+        """Return when each delivery came: (message id, user) to microseconds since 1970."""
+        with self._lock:
+            return self._intake.arrivals()
+
+    def claimed(self, identities: Iterable[Identity]) -> None:
+        """Note that these rows were seen in the table."""
+        with self._lock:
+            self._intake.claimed(identities, monotonic=self._clock.monotonic())
+
+    def settled(self, identities: Iterable[Identity]) -> None:
+        """Note that these rows are final or wait for a later time."""
+        with self._lock:
+            self._intake.settled(identities, monotonic=self._clock.monotonic())
+
+    def acknowledge(self) -> None:
+        """Acknowledge up to the last delivery below which all may be."""
+        with self._lock:
+            last = self._intake.acknowledge(monotonic=self._clock.monotonic())
+        if last is not None:
+            self._consumer.ack(*last)
+
+    def alive(self, channel: int) -> bool:
+        """Tell, after a round trip, whether this channel is still the one that RabbitMQ delivers by."""
+        return self._consumer.probe(PROBE_SECONDS) == channel
+
+    def rebuild(self) -> None:
+        """Close the channel and queue up behind the other consumers."""
+        self._consumer.rebuild()
+
+    def channel(self) -> int:
+        """Return the number of the newest channel that something came by."""
+        with self._lock:
+            return self._intake.channel
+
+    def link(self) -> Link:
+        """Say whether the consumer is registered and delivering."""
+        return self._consumer.link()
+
+    def close(self) -> None:
+        """Close the channel; what was not acknowledged goes to another consumer."""
+        self._consumer.close()
+
+    def _delivered(self, deliveries: Sequence[Delivery]) -> None:
+        with self._lock:
+            self._arrived += deliveries
+        self._wake()

@@ -1,0 +1,62 @@
+"""Commits outcomes, then lets the world know: rows that follow are published, who waits is rung."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from broker.errors import Superseded, TableError, TableUnavailable
+from broker.handlers.outcome import Failed
+from broker.handlers.run import shortened
+from broker.lifecycle.state import Reason
+from broker.runtime.outgoing import Outgoing
+from broker.runtime.settlements import to_settlement
+from broker.table.rows import Claimed, Lease, Settled, Settlement
+from broker.table.store import HandlerTable
+
+log = structlog.get_logger("interapp.worker")
+
+
+class Settling:
+    """The way from outcomes to the table, for one process."""
+
+    def __init__(self, table: HandlerTable, outgoing: Outgoing) -> None:
+        self._table = table
+        self._outgoing = outgoing
+
+    def settle(self, lease: Lease, done: Sequence[Settlement], rest: Sequence[Claimed]) -> None:
+        """Commit outcomes and give the rest back, then publish and ring. Safe to repeat.
+
+        Raises TableUnavailable, Superseded.
+        """
+        settled = self._settle(lease, done, rest)
+        for row in settled.refused:
+            log.warning("outcome refused: the row was no longer ours", app=lease.app, id=row.envelope.message_id)
+        self._outgoing.publish(settled.to_publish, settled.to_announce)
+        self._outgoing.ring(settled.to_ring)
+
+    def _settle(self, lease: Lease, done: Sequence[Settlement], rest: Sequence[Claimed]) -> Settled:
+        try:
+            return self._table.settle(lease, done, rest)
+        except (TableUnavailable, Superseded):
+            raise
+        except TableError:
+            # One of the outcomes cannot be stored. Alone, each shows whether it is the one; it must not stop the slot.
+            settled = self._table.settle(lease, [], rest)
+            for item in done:
+                settled += self._settle_alone(lease, item)
+            return settled
+
+    def _settle_alone(self, lease: Lease, item: Settlement) -> Settled:
+        try:
+            return self._table.settle(lease, [item])
+        except (TableUnavailable, Superseded):
+            raise
+        except TableError as exc:
+            log.warning("an outcome cannot be stored", app=lease.app, id=item.row.envelope.message_id, error=str(exc))
+            failed = to_settlement(
+                item.row,
+                Failed(Reason.ERROR, shortened(f"its outcome cannot be stored: {exc}")),
+                started_us=item.started_us,
+                finished_us=item.finished_us,
+            )
+            return self._table.settle(lease, [failed])
