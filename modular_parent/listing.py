@@ -1,0 +1,67 @@
+"""How the inventory is shown: one line for every slot, the empty ones too."""
+
+from datetime import datetime
+
+from broker.cli.plain import Cell
+from broker.cli.words import age
+from broker.lifecycle.clock import to_iso
+from broker.table.database import Database
+from broker.table.documents import find_documents
+from lantime.contract import CHASSIS, SLOTS, ChassisRecord, SlotRecord
+
+TITLES = ("CHASSIS", "SLOT", "TYPE", "MODEL", "SERIAL", "SOFTWARE", "PRESENT", "LAST SEEN", "APP")
+
+
+def slot_records(database: Database) -> list[tuple[str, SlotRecord]]:
+    """Return every slot with its chassis' address, ordered by both. Raises TableUnavailable."""
+    found = find_documents(database, SLOTS)
+    return [(document.app, SlotRecord.model_validate_json(document.body)) for document in found]
+
+
+def slot_line(chassis: str, record: SlotRecord) -> dict[str, object]:
+    """Return the JSON line of a slot. A slot without a module has no model, serial number or software."""
+    there = record.present
+    return {
+        "chassis": chassis,
+        "slot": record.slot,
+        "type": record.type,
+        "model": record.model if there else None,
+        "serial": record.serial if there else None,
+        "software": record.software if there else None,
+        "present": there,
+        "app": record.app,
+        "first_seen": to_iso(_microseconds(record.first_seen)),
+        "last_seen": to_iso(_microseconds(record.last_seen)),
+    }
+
+
+def slot_cells(chassis: str, record: SlotRecord, now_us: int) -> list[Cell]:
+    """Return the cells of a slot's line for people."""
+    there = record.present
+    seen_us = _microseconds(record.last_seen)
+    return [
+        Cell(chassis),
+        Cell(record.slot),
+        Cell(record.type or "-"),
+        Cell((record.model or "-") if there else "-"),
+        Cell((record.serial or "-") if there else "-"),
+        Cell((record.software or "-") if there else "-"),
+        Cell("yes", "green") if there else Cell("no", "dim"),
+        Cell("-" if seen_us is None else age(now_us - seen_us)),
+        Cell(record.app or "-"),
+    ]
+
+
+def chassis_problems(database: Database, now_us: int) -> list[str]:
+    """Return one line for every chassis whose last poll failed: what is shown of it is its last known inventory."""
+    problems = []
+    for document in find_documents(database, CHASSIS):
+        record = ChassisRecord.model_validate_json(document.body)
+        since_us = _microseconds(record.problem_since)
+        if record.problem is not None and since_us is not None:
+            problems.append(f"{document.app} gives no status since {age(now_us - since_us)}: {record.problem}")
+    return problems
+
+
+def _microseconds(time: datetime | None) -> int | None:
+    return None if time is None else round(time.timestamp() * 1_000_000)
