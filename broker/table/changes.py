@@ -30,15 +30,16 @@ class Changes:
     A look costs as much as there are open rows, however many final ones there are.
     """
 
-    def __init__(self, database: Database, wanted: Wanted = EVERY_ROW) -> None:
+    def __init__(self, database: Database, wanted: Wanted = EVERY_ROW, *, from_now: bool = True) -> None:
+        """Take what to look for; ``from_now``: the first look only learns how things stand, it returns nothing."""
         self._database = database
         self._wanted = wanted
-        self._known: dict[int, Mark] | None = None
+        self._known: dict[int, Mark] | None = None if from_now else {}
         self._newest = 0
         self._newest_entry = 0
 
     def look(self) -> list[HandlerRow]:
-        """Return the rows that changed since the last look, oldest change first; nothing the first time.
+        """Return the rows that changed since the last look, oldest change first.
 
         Raises TableUnavailable.
         """

@@ -98,6 +98,9 @@ class Database:
             if error.connection_invalidated:
                 raise TableUnavailable(f"the handler table {self.shown_url} went away: {_first_line(error)}") from error
             raise TableError(f"the handler table {self.shown_url} refused a statement: {_first_line(error)}") from error
+        except (UnicodeError, OverflowError) as error:
+            # Both drivers raise these as they are for half characters and for numbers beyond 64 bits.
+            raise TableError(f"the handler table {self.shown_url} cannot keep a value: {_first_line(error)}") from error
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -1,5 +1,6 @@
 """Envelopes as rows of the table, and back."""
 
+from dataclasses import replace
 from typing import Any
 
 from broker.lifecycle.state import State
@@ -13,26 +14,47 @@ BIGGEST = 2**63 - 1
 """Largest number that a column holds."""
 
 
+def storable(envelope: Envelope) -> Envelope:
+    """Return a foreign producer's envelope with what no column can keep replaced: NUL, half characters, huge numbers."""
+    deadline_ms = envelope.deadline_ms
+    return replace(
+        envelope,
+        message_id=clean(envelope.message_id),
+        user=clean(envelope.user),
+        call_id=clean(envelope.call_id),
+        source=clean(envelope.source),
+        kind=clean(envelope.kind),
+        content_type=clean(envelope.content_type),
+        correlation_id=clean(envelope.correlation_id),
+        reply_to=clean(envelope.reply_to),
+        traceparent=clean(envelope.traceparent),
+        version=envelope.version if envelope.version in VERSIONS else UNUSABLE_VERSION,
+        deadline_ms=None if deadline_ms is None else max(-BIGGEST, min(BIGGEST, deadline_ms)),
+        sent_us=max(0, min(BIGGEST, envelope.sent_us)),
+    )
+
+
 def clean(text: str) -> str:
-    """Return the text without NUL, which PostgreSQL cannot keep, and without half characters."""
-    return text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
+    """Return the text as a column can keep it."""
+    # PostgreSQL keeps no NUL, and neither database keeps half of a surrogate pair.
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def to_row(envelope: Envelope, *, doorbell: str = "") -> dict[str, Any]:
     """Return the values of a new row in state ``waiting``."""
     return {
-        "id": clean(envelope.message_id),
+        "id": envelope.message_id,
         "destination": envelope.destination,
-        "amqp_user": clean(envelope.user),
-        "call_id": clean(envelope.call_id),
-        "source": clean(envelope.source),
-        "kind": clean(envelope.kind),
-        "version": envelope.version if envelope.version in VERSIONS else UNUSABLE_VERSION,
-        "content_type": clean(envelope.content_type),
-        "correlation_id": clean(envelope.correlation_id),
-        "reply_to": clean(envelope.reply_to),
-        "traceparent": clean(envelope.traceparent),
-        "deadline_ms": None if envelope.deadline_ms is None else max(-BIGGEST, min(BIGGEST, envelope.deadline_ms)),
+        "amqp_user": envelope.user,
+        "call_id": envelope.call_id,
+        "source": envelope.source,
+        "kind": envelope.kind,
+        "version": envelope.version,
+        "content_type": envelope.content_type,
+        "correlation_id": envelope.correlation_id,
+        "reply_to": envelope.reply_to,
+        "traceparent": envelope.traceparent,
+        "deadline_ms": envelope.deadline_ms,
         "body": envelope.body,
         "body_size": len(envelope.body),
         "doorbell": doorbell,

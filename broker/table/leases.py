@@ -13,6 +13,13 @@ from broker.table.database import Database
 from broker.table.rows import Lease
 from broker.table.schema import leases, workers
 
+ENTER = sa.text(
+    """
+    INSERT INTO workers (id, incarnation, app, host, pid, version, started_us, seen_us, status)
+    VALUES (:id, :incarnation, :app, :host, :pid, :version, :now_us, :now_us, 'starting')
+    ON CONFLICT (id) DO UPDATE SET started_us = :now_us, seen_us = :now_us, status = 'starting', detail = '', ended_us = NULL
+    """
+)
 TAKE = sa.text(
     """
     INSERT INTO leases (app, epoch, worker, renewals) VALUES (:app, 1, :worker, 0)
@@ -87,22 +94,18 @@ class Leases:
         self._clock = clock
 
     def enter(self, start: WorkerStart) -> None:
-        """Add the row of a worker that starts."""
-        now_us = self._clock.now_us()
+        """Add the row of a worker that starts. Safe to repeat, and for an app that a process runs once more."""
+        values = {
+            "id": start.id,
+            "incarnation": start.incarnation,
+            "app": start.app,
+            "host": start.host,
+            "pid": start.pid,
+            "version": start.version,
+            "now_us": self._clock.now_us(),
+        }
         with self._database.write() as connection:
-            connection.execute(
-                sa.insert(workers).values(
-                    id=start.id,
-                    incarnation=start.incarnation,
-                    app=start.app,
-                    host=start.host,
-                    pid=start.pid,
-                    version=start.version,
-                    started_us=now_us,
-                    seen_us=now_us,
-                    status="starting",
-                )
-            )
+            connection.execute(ENTER, values)
 
     def take(self, app: str, worker: str) -> Lease:
         """Take the next epoch at once: for a worker that RabbitMQ rings."""
@@ -171,11 +174,10 @@ class Leases:
         return row is not None and (row.epoch, row.worker) == (lease.epoch, lease.worker)
 
     def let_go(self, lease: Lease, *, free: bool = False) -> None:
-        """Note that the worker runs nothing under this epoch any more; ``free`` offers the lease to whoever looks next."""
+        """Note that the worker runs nothing under any epoch; ``free`` offers the lease to whoever looks next."""
         with self._database.write() as connection:
-            connection.execute(
-                sa.update(workers).where(workers.c.id == lease.worker, workers.c.epoch <= lease.epoch).values(epoch=0)
-            )
+            # Any epoch: a take whose commit was unclear may have left a later one than the worker knows of.
+            connection.execute(sa.update(workers).where(workers.c.id == lease.worker).values(epoch=0))
             if free:
                 connection.execute(
                     sa.update(leases)
@@ -184,12 +186,20 @@ class Leases:
                 )
 
     def found_dead(self, worker: str) -> None:
-        """Note that a worker is proven dead: it holds nothing, and what killed it can be told from its rows."""
+        """Note that a worker is proven dead: it holds nothing, and what killed it can be told from its rows.
+
+        One that had said that it stops was killed by nothing: the process did not wait for its last handler.
+        """
         with self._database.write() as connection:
             connection.execute(
                 sa.update(workers)
                 .where(workers.c.id == worker)
-                .values(epoch=0, died=True, status="died", ended_us=self._clock.now_us())
+                .values(
+                    epoch=0,
+                    died=workers.c.ended_us.is_(None),
+                    status=sa.case((workers.c.ended_us.is_(None), "died"), else_=workers.c.status),
+                    ended_us=sa.func.coalesce(workers.c.ended_us, self._clock.now_us()),
+                )
             )
 
     def beat(self, statuses: Mapping[str, tuple[str, str]], held: Sequence[Lease]) -> list[Lease]:

@@ -109,6 +109,7 @@ class AdvisoryLiveness:
         self._database = database
         self._key = _key(incarnation)
         self._connection: Connection | None = None
+        self._locked = False
 
     def hold(self) -> None:
         """Take the lock; when its session is gone, take it on a new one."""
@@ -121,9 +122,12 @@ class AdvisoryLiveness:
                     self._connection.close()
                     self._connection = None
             if self._connection is None:
-                connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-                connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": self._key})
-                self._connection = connection
+                self._connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                self._locked = False
+            if not self._locked:
+                # Only tried: the server may not have noticed yet that our last session is gone, and keeps the lock for it.
+                taken = self._connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key})
+                self._locked = bool(taken.scalar())
 
     def is_free(self, incarnation: str) -> bool:
         """Look the lock up among the server's locks."""

@@ -1,13 +1,31 @@
-"""What is read from the handler table, for waiting requests and for the command line."""
+"""What is read from the handler table, for waiting requests and for the command line.
 
+Listings are read in chunks, each in a transaction of its own: a reader that takes its time holds nothing up.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-from broker.lifecycle.state import State
+from broker.errors import NotFound
+from broker.lifecycle.state import Reason, State
 from broker.messages.envelope import Envelope
 from broker.table.database import Database
-from broker.table.schema import messages
+from broker.table.envelopes import clean
+from broker.table.schema import history, messages
+
+CHUNK = 500
+"""Rows that are in memory at a time."""
+
+LARGEST = 2**63 - 1
+"""The largest number that either database can count to."""
+
+SHOWN_CANDIDATES = 5
+"""How many candidates an error names when an id is not unambiguous."""
+
+STATES = {state.value: state for state in State}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +39,124 @@ class Answer:
     reply: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerRow:
+    """One message and the handler's side of it, without its body. Times are microseconds since 1970."""
+
+    seq: int
+    id: str
+    call_id: str
+    kind: str
+    version: int
+    source: str
+    destination: str
+    amqp_user: str
+    handler: str | None
+    state: State
+    reason: str | None
+    error: str | None
+    attempts: int
+    max_attempts: int | None
+    worker: str | None
+    epoch: int
+    published: bool
+    sent_us: int
+    received_us: int | None
+    started_us: int | None
+    finished_us: int | None
+    due_us: int
+    phase: str | None
+    reply_kind: str | None
+    reply: str | None
+    """JSON."""
+    cancel_requested: bool
+
+    @property
+    def changed_us(self) -> int:
+        """The newest of its times."""
+        return max(self.sent_us, self.received_us or 0, self.started_us or 0, self.finished_us or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """The rest of a message: its body and what a listing leaves out."""
+
+    body: bytes
+    body_size: int
+    """In bytes, as it was sent: of a body that is too large only the beginning is kept."""
+    content_type: str
+    correlation_id: str
+    reply_to: str
+    deadline_ms: int | None
+    generation: int
+    crashes: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """An attempt that did not succeed, or what an operator did."""
+
+    at_us: int
+    what: str
+    attempt: int
+    who: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which rows are asked for; what is empty asks for nothing in particular.
+
+    A name that ends in ``.*`` stands for everything below it: ``m1000-a.*`` for the chassis' children.
+    """
+
+    states: frozenset[State] = frozenset()
+    reasons: frozenset[Reason] = frozenset()
+    apps: tuple[str, ...] = ()
+    """Who handles it."""
+    parties: tuple[str, ...] = ()
+    """Who sends or handles it."""
+    kinds: tuple[str, ...] = ()
+    since_us: int | None = None
+    """Sent, started or finished at this time or later."""
+    complete: bool = False
+    """Its whole body was kept."""
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """Return what a row must fulfil."""
+        found: list[sa.ColumnElement[bool]] = []
+        if self.states:
+            found.append(messages.c.state.in_(sorted(self.states)))
+            # Named as the partial indexes name them, so that a few open rows among millions are found at once.
+            if self.states <= {State.FAILED}:
+                found.append(sa.text("failed"))  # type: ignore[arg-type] # a condition, as where() takes it
+            elif not any(state.final for state in self.states):
+                found.append(sa.text("open"))  # type: ignore[arg-type] # as above
+        if self.reasons:
+            found += [messages.c.reason.in_(sorted(self.reasons)), sa.text("failed")]  # type: ignore[list-item] # as above
+        if self.apps:
+            found.append(sa.or_(*(_named(messages.c.destination, name) for name in self.apps)))
+        if self.parties:
+            columns = (messages.c.source, messages.c.destination)
+            found.append(sa.or_(*(_named(column, name) for name in self.parties for column in columns)))
+        if self.kinds:
+            found.append(sa.or_(*(_named(messages.c.kind, name) for name in self.kinds)))
+        if self.since_us is not None:
+            times = (messages.c.sent_us, messages.c.started_us, messages.c.finished_us)
+            found.append(sa.or_(*(time >= self.since_us for time in times)))
+        if self.complete:
+            found.append(sa.func.length(messages.c.body) == messages.c.body_size)
+        return found
+
+
+ROW = tuple(messages.c[name] for name in HandlerRow.__dataclass_fields__)
+"""The columns of a HandlerRow."""
+
+LETTER = tuple(messages.c[name] for name in Letter.__dataclass_fields__)
+ENTRY = tuple(history.c[name] for name in HistoryEntry.__dataclass_fields__)
+EVERY_ROW = Wanted()
+
+
 def find_answer(database: Database, envelope: Envelope) -> Answer | None:
     """Return how the request stands; None when it has no row. Raises TableUnavailable."""
     query = sa.select(
@@ -32,4 +168,92 @@ def find_answer(database: Database, envelope: Envelope) -> Answer | None:
     )
     with database.read() as connection:
         row = connection.execute(query).one_or_none()
-    return None if row is None else Answer(State(row.state), row.reason or "", row.error or "", row.reply_kind, row.reply)
+    return (
+        None if row is None else Answer(State(row.state), row.reason or "", row.error or "", row.reply_kind, row.reply)
+    )
+
+
+def list_handlers(database: Database, wanted: Wanted = EVERY_ROW, *, limit: int) -> Iterator[list[HandlerRow]]:
+    """Yield the newest ``limit`` rows in the order in which they were sent, in chunks. Raises TableUnavailable."""
+    conditions = wanted.conditions()
+    with database.read() as connection:
+        newest = connection.execute(sa.select(sa.func.max(messages.c.seq))).scalar()
+        first = connection.execute(
+            sa.select(messages.c.seq)
+            .where(*conditions)
+            .order_by(messages.c.seq.desc())
+            .limit(1)
+            .offset(min(limit, LARGEST) - 1)
+        ).scalar()
+    after = 0 if first is None else first - 1
+    while newest is not None and after < newest:
+        query = sa.select(*ROW).where(messages.c.seq > after, messages.c.seq <= newest, *conditions)
+        with database.read() as connection:
+            rows = [to_handler_row(row) for row in connection.execute(query.order_by(messages.c.seq).limit(CHUNK))]
+        if not rows:
+            return
+        yield rows
+        after = rows[-1].seq
+
+
+def find_handler(database: Database, part: str, *, app: str | None = None) -> HandlerRow:
+    """Return the one row whose id is, ends in, or contains the part; the first of these that fits any row decides.
+
+    ``app`` is its destination. Raises NotFound when no row fits, or when several do, naming them; TableUnavailable.
+    """
+    part = clean(part)
+    if not part:
+        raise NotFound("an id is missing; see interapp handlers")
+    fits = (
+        messages.c.id == part,
+        messages.c.id.endswith(part, autoescape=True),
+        messages.c.id.contains(part, autoescape=True),
+    )
+    for condition in fits:
+        query = sa.select(*ROW).where(condition).order_by(messages.c.seq.desc()).limit(SHOWN_CANDIDATES + 1)
+        if app is not None:
+            query = query.where(messages.c.destination == clean(app))
+        with database.read() as connection:
+            found = [to_handler_row(row) for row in connection.execute(query)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise NotFound(_ambiguous(part, found))
+    raise NotFound(
+        f"no message {f'to {app} ' if app else ''}has {part!r} in its id; see interapp handlers --limit 1000"
+    )
+
+
+def read_letter(database: Database, seq: int) -> Letter:
+    """Return the body of a row and what belongs to it. Raises NotFound, TableUnavailable."""
+    with database.read() as connection:
+        row = connection.execute(sa.select(*LETTER).where(messages.c.seq == seq)).one_or_none()
+    if row is None:
+        raise NotFound(f"row {seq} is no longer there: it was purged")
+    return Letter(**row._asdict() | {"body": bytes(row.body)})
+
+
+def read_history(database: Database, seq: int) -> list[HistoryEntry]:
+    """Return what happened to a row, oldest first. Raises TableUnavailable."""
+    query = sa.select(*ENTRY).where(history.c.seq == seq).order_by(history.c.number)
+    with database.read() as connection:
+        return [HistoryEntry(*row) for row in connection.execute(query)]
+
+
+def _named(column: sa.Column[str], name: str) -> sa.ColumnElement[bool]:
+    name = clean(name)
+    return column.startswith(name[:-1], autoescape=True) if name.endswith(".*") else column == name
+
+
+def to_handler_row(row: sa.Row[Any]) -> HandlerRow:
+    """Return a row that was read with the columns ROW."""
+    return HandlerRow(**row._asdict() | {"state": STATES[row.state]})
+
+
+def _ambiguous(part: str, found: Sequence[HandlerRow]) -> str:
+    if len({row.id for row in found}) == 1:
+        apps = ", ".join(sorted(row.destination for row in found))
+        return f"message {part} went to several apps ({apps}); add --app, or give more of another id"
+    shown = ", ".join(f"{row.id} ({row.kind}, {row.state})" for row in found[:SHOWN_CANDIDATES])
+    more = ", …" if len(found) > SHOWN_CANDIDATES else ""
+    return f"{part!r} is in several ids: {shown}{more}; give more of it"

@@ -16,7 +16,7 @@ from broker.table import statements
 from broker.table.claim_plan import ClaimPlan, plan_claim
 from broker.table.database import Database
 from broker.table.documents import write_documents
-from broker.table.envelopes import clean, to_envelope, to_row
+from broker.table.envelopes import storable, to_envelope, to_row
 from broker.table.rows import Candidate, Claimed, FactsOf, Lease, Settled, Settlement, Standing
 from broker.table.schema import messages
 from broker.table.subscriptions import subscribers
@@ -68,18 +68,17 @@ class HandlerTable:
 
         A body above ``max_bytes`` becomes ``failed (invalid)`` with its first 64 KiB. Raises TableUnavailable.
         """
+        delivered = {envelope.identity: storable(envelope) for envelope in envelopes}
         with self.database.read() as connection:
-            standing = _standing(connection, app, envelopes)
-        missing = [e for e in envelopes if (clean(e.message_id), clean(e.user)) not in standing]
+            standing = _standing(connection, app, delivered.values())
+        missing = [envelope for envelope in delivered.values() if envelope.identity not in standing]
         if missing:
             now_us = self._clock.now_us()
             with self.database.write() as connection:
-                statements.INSERT_MESSAGES.execute(
-                    connection, [_foreign_row(envelope, max_bytes, now_us) for envelope in missing]
-                )
+                rows = [_foreign_row(envelope, max_bytes, now_us) for envelope in missing]
+                statements.INSERT_MESSAGES.execute(connection, rows)
                 standing |= _standing(connection, app, missing)
-        # By the identity as it was delivered: what the table cannot keep of an id was cleaned.
-        return {e.identity: found for e in envelopes if (found := standing.get((clean(e.message_id), clean(e.user))))}
+        return {identity: standing[kept.identity] for identity, kept in delivered.items() if kept.identity in standing}
 
     def claim(
         self, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[tuple[str, str], int]
@@ -259,9 +258,9 @@ def _hold(connection: Connection, lease: Lease) -> None:
         raise Superseded(f"{lease.worker} no longer holds the lease of {lease.app} (epoch {lease.epoch})")
 
 
-def _standing(connection: Connection, app: str, envelopes: Sequence[Envelope]) -> dict[tuple[str, str], Standing]:
+def _standing(connection: Connection, app: str, envelopes: Iterable[Envelope]) -> dict[tuple[str, str], Standing]:
     query = sa.select(messages.c.id, messages.c.amqp_user, messages.c.state, messages.c.due_us).where(
-        messages.c.id.in_([clean(envelope.message_id) for envelope in envelopes]), messages.c.destination == app
+        messages.c.id.in_([envelope.message_id for envelope in envelopes]), messages.c.destination == app
     )
     return {(row.id, row.amqp_user): Standing(State(row.state), row.due_us) for row in connection.execute(query)}
 

@@ -1,0 +1,22 @@
+"""``interapp demo``: everything in one process against a simulated chassis, and a story that ends by itself."""
+
+import click
+
+NAME = "m3000-a"
+"""Address of the simulated chassis' service."""
+
+
+@click.command()
+@click.option(
+    "--seconds", default=30, show_default=True, type=click.IntRange(10, 3600), help="How long the story takes."
+)
+def demo(*, seconds: int) -> int:
+    """Watch a LANTIME chassis being discovered and messages being handled, without any server.
+
+    A simulated LANTIME M3000, its chassis service and one service per time code receiver run in this process.
+    The handler table stays afterwards: in interapp.db, or where INTERAPP_DATABASE_URL says.
+    """
+    # Loading the services takes longer than --help may.
+    from lantime.demo.performance import perform  # noqa: PLC0415
+
+    return perform(NAME, seconds)
