@@ -166,8 +166,9 @@ class Client:
 
         Raises Superseded when this app's worker no longer holds the lease, and as ``send``.
         """
+        seed, user, now_us = self._seed(), self._transport.user, self._clock.now_us
         transaction = Transaction(
-            Outbox(source=self.source, seed=self._seed(), user=self._transport.user, now_us=self._clock.now_us),
+            Outbox(source=self.source, seed=seed, user=user, now_us=now_us, by_content=True),
             Documents(AppDocuments(self._table.database, self.source)),
         )
         yield transaction

@@ -50,9 +50,12 @@ class DutyRunner:
         """Begin to wait for the worker to be active."""
         self._thread.start()
 
-    def stop(self, timeout_seconds: float) -> None:
-        """Begin no duty any more, and wait for the present one, which ends with the worker's activity."""
+    def stop(self) -> None:
+        """Begin no duty any more; the present one ends with the worker's activity."""
         self._stopping.set()
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait until the duty has ended."""
         self._thread.join(timeout_seconds)
 
     def _run(self) -> None:

@@ -1,7 +1,9 @@
 """How one worker comes to hold its app's lease, waits for its predecessors, and loses it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 import structlog
 
@@ -12,6 +14,8 @@ from broker.table.liveness import Liveness
 from broker.table.rows import Lease
 
 log = structlog.get_logger("interapp.worker")
+
+TakenT = TypeVar("TakenT", bound=Lease | None)
 
 
 class Post(StrEnum):
@@ -59,7 +63,7 @@ class Holding:
         Raises TableUnavailable.
         """
         if self.lease is None and channel > self._superseded_on:
-            self._took(self._leases.take(self._app, self._worker), "rung")
+            self._took(self._try(lambda: self._leases.take(self._app, self._worker)), "rung")
 
     def seen(self, row: LeaseRow) -> None:
         """Take a lease that is free, whose holder is dead, or that has not changed for the lease time. Raises TableUnavailable."""
@@ -69,14 +73,15 @@ class Holding:
         if self._seen is None or self._seen.value != row:
             self._seen = Sighting(row, now)
         unchanged = now - self._seen.since
-        free = not row.worker
+        # In our own name though we hold nothing: left over from a take or renewal whose commit was unclear.
+        free = row.worker in ("", self._worker)
         dead = (
             not free
             and unchanged >= self._liveness.proof_seconds
             and self._liveness.is_free(incarnation_of(row.worker))
         )
         if free or dead or unchanged >= self._lease_seconds:
-            lease = self._leases.take_unchanged(row, self._worker)
+            lease = self._try(lambda: self._leases.take_unchanged(row, self._worker))
             if lease is not None:
                 self._took(lease, "free" if free else "its holder is dead" if dead else "its holder is silent")
 
@@ -129,6 +134,14 @@ class Holding:
             lease, free = self._debts[0]
             self._leases.let_go(lease, free=free)
             del self._debts[0]
+
+    def _try(self, take: Callable[[], TakenT]) -> TakenT:
+        try:
+            return take()
+        except TableUnavailable:
+            # Its commit may have come through, and for what nobody lets go of a successor would wait for ever.
+            self._debts.append((Lease(self._app, self._worker, 0), False))
+            raise
 
     def _took(self, lease: Lease, why: str) -> None:
         self.lease = lease

@@ -187,10 +187,12 @@ class Host:
         worker = self._workers.get(address)
         if worker is None:
             return
-        worker.stop(STOP_SECONDS)
         duty = self._duties.pop(address, None)
         if duty is not None:
-            duty.stop(STOP_SECONDS)
+            duty.stop()
+        worker.stop(STOP_SECONDS)
+        if duty is not None:
+            duty.join(STOP_SECONDS)
         with self._changing:
             del self._workers[address]
             self._sources.discard(address)

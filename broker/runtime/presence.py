@@ -125,5 +125,11 @@ class Presence:
                 worker.lease_seen(rows[worker.app.address])
 
     def _watch(self) -> None:
+        trouble: Exception | None = None
         for worker in self._workers():
-            worker.watch()
+            try:
+                worker.watch()
+            except Exception as exc:  # noqa: BLE001 one worker's trouble must not keep the others from being watched
+                trouble = exc
+        if trouble is not None:
+            raise trouble

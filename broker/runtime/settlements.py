@@ -4,6 +4,9 @@ from broker.handlers.outcome import Failed, Outcome, Retry, Succeeded
 from broker.lifecycle.state import State
 from broker.table.rows import Claimed, Settlement
 
+LONGEST_PAUSE_SECONDS = 10 * 365 * 86_400.0
+"""A later retry is brought forward to this: what comes after it no clock, column or listing can show."""
+
 
 def to_settlement(row: Claimed, outcome: Outcome, *, started_us: int, finished_us: int) -> Settlement:
     """Return what is to become of the row."""
@@ -36,7 +39,7 @@ def to_settlement(row: Claimed, outcome: Outcome, *, started_us: int, finished_u
                 phase=outcome.phase or None,
                 counted=outcome.counted,
                 ordered=outcome.ordered,
-                due_us=finished_us + round(outcome.after_seconds * 1_000_000),
+                due_us=finished_us + round(min(outcome.after_seconds, LONGEST_PAUSE_SECONDS) * 1_000_000),
                 started_us=started_us,
                 finished_us=finished_us,
             )

@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 
 import structlog
 
-from broker.errors import Superseded, TableError, TableUnavailable
+from broker.errors import Superseded, TableUnavailable
 from broker.handlers.context import Context, Documents, Outbox, ResourceT
 from broker.handlers.outcome import Outcome
 from broker.handlers.run import run, timed_out
@@ -343,7 +343,8 @@ class Worker:
                 self._commit(batch, done, rest)
             except Superseded:
                 self.lease_lost(batch.lease)
-            except TableError:
+            except Exception:
+                # Whatever it was: outcomes that nobody has in hand would leave their rows in processing for ever.
                 batch.take_back(done, rest)
                 raise
             finally:
