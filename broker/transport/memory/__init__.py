@@ -1,0 +1,1 @@
+"""A transport within one process: for ``memory://`` and for tests."""

@@ -1,0 +1,1 @@
+"""RabbitMQ behind the seam: the only place that imports pika."""
