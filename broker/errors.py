@@ -93,9 +93,14 @@ class HandlerSignal(InterAppError):
 
 
 class RetryLater(HandlerSignal):
-    """Run this message again after ``after`` seconds. Not counted as an attempt."""
+    """Run this message again after ``after`` seconds. Not counted as an attempt.
+
+    Raises ValueError when ``after`` is no time to wait.
+    """
 
     def __init__(self, after: float, reason: str = "") -> None:
+        if not 0 <= after < float("inf"):
+            raise ValueError(f"after={after!r} must be a number of seconds from 0")
         self.after_seconds = after
         super().__init__(reason or f"retry in {after:g} s")
 

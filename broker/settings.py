@@ -5,6 +5,7 @@ in the TOML file of ``--config``. An environment variable wins over ``.env``, wh
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -18,6 +19,8 @@ from broker.errors import SettingError
 
 CONFIG_VARIABLE = "INTERAPP_CONFIG"
 """Environment variable that ``--config FILE.toml`` sets, so that every settings class of the process sees the file."""
+
+PASSWORD_IN_QUERY = re.compile(r"([?&][a-z_]*password=)[^&]*", re.IGNORECASE)
 
 
 class TomlSource(PydanticBaseSettingsSource):
@@ -101,6 +104,8 @@ def _setting_error(settings: type[BaseSettings], exc: ValidationError) -> Settin
     prefix = settings.model_config.get("env_prefix") or ""
     secret = "password" in field
     value: object = "********" if secret else first.get("input")
+    if isinstance(value, str):
+        value = redacted(value)
     message = first["msg"].removeprefix("Value error, ")
     return SettingError(f"{prefix}{field}".upper(), value, message[:1].lower() + message[1:])
 
@@ -126,12 +131,13 @@ def checked_url(value: str, schemes: tuple[str, ...], *, host_needed: bool = Tru
 
 
 def redacted(url: str) -> str:
-    """Return the URL without its password, for logs and tables."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    login, _, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{login.split(':')[0]}:***@{host}").geturl()
+    """Return the URL without its passwords, for logs, tables and errors; it need not be a URL that can be right."""
+    shown = PASSWORD_IN_QUERY.sub(r"\1***", url)
+    scheme, separator, rest = shown.partition("://")
+    login, at, place = rest.rpartition("@")
+    if not at or ":" not in login or rest.startswith("/"):
+        return shown
+    return f"{scheme}{separator}{login.split(':')[0]}:***@{place}"
 
 
 class InterAppSettings(EnvironmentSettings):

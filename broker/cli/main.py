@@ -1,6 +1,7 @@
 """The entry point of the installed ``interapp``."""
 
 import sys
+from io import TextIOWrapper
 
 from broker.cli.version import installed_version
 
@@ -14,6 +15,10 @@ def main() -> None:
         # Scripts and health probes ask this often: it must not wait for anything to be imported.
         sys.stdout.write(f"interapp {installed_version()}\n")
         return
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that cannot show a character is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     try:
         from broker.cli.root import interapp  # noqa: PLC0415 as above
 

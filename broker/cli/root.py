@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from broker.cli.main import INTERRUPTED
+from broker.cli.refusal import Refusal
 from broker.cli.version import installed_version
 from broker.errors import InterAppError, SettingError
 from broker.observe.printable import without_passwords
@@ -33,16 +34,10 @@ BUILT_IN: dict[str, tuple[str, str]] = {
 """Name to (module:attribute, one line for --help)."""
 
 
-class WrongSetting(click.ClickException):
-    """A SettingError as the command line tells it."""
-
-    exit_code = 2
-
-
 def told(error: InterAppError) -> click.ClickException:
     """Return the error as the one line and the exit code that the user gets."""
     line = without_passwords(" ".join(str(error).split()))
-    return WrongSetting(line) if isinstance(error, SettingError) else click.ClickException(line)
+    return Refusal(line) if isinstance(error, SettingError) else click.ClickException(line)
 
 
 class LazyGroup(click.Group):

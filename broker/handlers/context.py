@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
@@ -68,9 +69,22 @@ class Documents:
 
 
 class Outbox:
-    """Collects what is sent in one transaction. Ids follow from a seed and the position: the same run sends the same."""
+    """Collects what is sent in one transaction. Ids follow from a seed and the position: the same run sends the same.
 
-    def __init__(self, *, source: str, seed: tuple[object, ...], user: str, now_us: Callable[[], int]) -> None:
+    With ``by_content`` they also follow from kind and body: for what is committed before its run has ended, since a later
+    run may send something else in that place.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        seed: tuple[object, ...],
+        user: str,
+        now_us: Callable[[], int],
+        by_content: bool = False,
+    ) -> None:
+        self._by_content = by_content
         self._source = source
         self._seed = seed
         self._user = user
@@ -118,10 +132,12 @@ class Outbox:
         traceparent: str = "",
     ) -> Envelope:
         position = len(self._sent) + len(self._events)
+        body = encode(message)
+        content = (message.kind, destination, sha256(body).hexdigest()) if self._by_content else ()
         return Envelope(
-            message_id=derived_id(*self._seed, position),
+            message_id=derived_id(*self._seed, position, *content),
             kind=message.kind,
-            body=encode(message),
+            body=body,
             destination=destination,
             source=self._source,
             call_id=derived_id(*self._seed, "call"),

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,15 @@ class Backoff:
 
     def __post_init__(self) -> None:
         """Refuse a policy that cannot work, when it is written."""
-        if self.attempts < 1 or self.first < 0 or self.factor < 1 or self.ceiling < 0 or not 0 <= self.jitter <= 1:
+        finite = all(map(isfinite, (self.first, self.factor, self.ceiling, self.jitter)))
+        if (
+            not finite
+            or self.attempts < 1
+            or self.first < 0
+            or self.factor < 1
+            or self.ceiling < 0
+            or not 0 <= self.jitter <= 1
+        ):
             raise ValueError(f"{self}: attempts >= 1, first >= 0, factor >= 1, ceiling >= 0, jitter from 0 to 1")
 
     def pause_seconds(self, attempt: int, chance: Callable[[], float] = random.random) -> float:

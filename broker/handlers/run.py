@@ -65,7 +65,9 @@ def _call(handler: Handler[ResourceT], message: Message, context: Context[Resour
         return _after_error(handler, context.attempt, exc, Reason.ERROR)
     except SystemExit as exc:
         # A handler that calls sys.exit() must not end the worker.
-        return Failed(Reason.ERROR, f"the handler called sys.exit({exc.code!r})")
+        return Failed(Reason.ERROR, shortened(f"the handler called sys.exit({exc.code!r})"))
+    except BaseException as exc:  # noqa: BLE001 asyncio.CancelledError and the like must not end the worker either
+        return Failed(Reason.ERROR, shortened(f"{type(exc).__name__}: {exc}"))
 
 
 def _after_error(handler: Handler[ResourceT], attempt: int, error: Exception, reason: Reason) -> Outcome:
@@ -76,6 +78,6 @@ def _after_error(handler: Handler[ResourceT], attempt: int, error: Exception, re
 
 
 def shortened(text: str) -> str:
-    """Return the text without NUL (PostgreSQL keeps none), cut to what the table keeps."""
-    clean = text.replace("\x00", "�")
+    """Return the text without NUL and half characters, which no database keeps, cut to what the table keeps."""
+    clean = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     return clean if len(clean) <= ERROR_MAX_LENGTH else clean[: ERROR_MAX_LENGTH - 1] + "…"

@@ -1,0 +1,156 @@
+"""The whole story of one message, as lines of text."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+import click
+
+from broker.cli.cells import state_text, tries_text
+from broker.cli.lines import next_attempt_us, worker_status
+from broker.cli.words import age, duration
+from broker.lifecycle.clock import to_iso
+from broker.lifecycle.state import Reason, State
+from broker.observe.printable import printable
+from broker.table.census import WorkerRow
+from broker.table.queries import HandlerRow, HistoryEntry, Letter
+
+SHOWN_BODY = 4096
+"""How much of a body is shown, in characters, unless all of it is asked for."""
+
+STATE_COLOURS = {State.WAITING: "yellow", State.PROCESSING: "cyan", State.SUCCEEDED: "green", State.FAILED: "red"}
+
+LABEL = 14
+"""Width of the left column."""
+
+
+def tell(
+    row: HandlerRow,
+    letter: Letter,
+    history: Sequence[HistoryEntry],
+    workers: Sequence[WorkerRow],
+    *,
+    now_us: int,
+    full: bool = False,
+) -> Iterator[str]:
+    """Yield the lines: what it is, where it stands, its times, body, reply and history, and what can be done.
+
+    ``workers`` are those of its destination.
+    """
+    yield click.style(printable(f"{row.kind}  {row.id}"), bold=True)
+    yield ""
+    yield _field("state", click.style(state_text(row), fg=STATE_COLOURS[row.state], bold=True))
+    yield _field("", standing(row, workers, now_us))
+    for label, value in _facts(row, letter):
+        if value:
+            yield _field(label, printable(value))
+    yield ""
+    for label, time_us in _times(row, letter):
+        if time_us:
+            ago = f"{age(now_us - time_us)} ago" if time_us <= now_us else f"in {age(time_us - now_us)}"
+            yield _field(label, f"{to_iso(time_us)}  ({ago})")
+    if row.started_us is not None and row.finished_us is not None:
+        yield _field("took", duration(row.finished_us - row.started_us))
+    yield ""
+    yield click.style(f"body ({letter.body_size} bytes)", bold=True)
+    yield from _text(letter.body.decode(errors="replace"), full=full)
+    if len(letter.body) < letter.body_size:
+        yield f"  only its first {len(letter.body)} bytes were kept"
+    if row.reply is not None:
+        yield click.style(f"reply ({printable(row.reply_kind or '')})", bold=True)
+        yield from _text(row.reply, full=full)
+    yield click.style("history", bold=True)
+    yield from _history(row, history)
+    yield click.style("what you can do", bold=True)
+    for line in next_steps(row, letter):
+        yield f"  {line}"
+
+
+def standing(row: HandlerRow, workers: Sequence[WorkerRow], now_us: int) -> str:
+    """Return where the message stands, in one sentence."""
+    status = {worker.id: worker_status(worker, now_us) for worker in workers}
+    if row.state is State.PROCESSING:
+        seen = status.get(row.worker or "", "unknown")
+        if seen in ("unknown", "died", "stopped"):
+            return f"its worker is {seen}: another one takes it over as soon as that is certain"
+        return f"its handler runs for {duration(now_us - (row.started_us or now_us))}" + (
+            ", and was asked to stop" if row.cancel_requested else ""
+        )
+    if row.state is State.WAITING:
+        due_us = next_attempt_us(row, now_us)
+        if due_us is not None:
+            return f"it is tried again in {age(due_us - now_us)}"
+        if not any(worker.ended_us is None and status[worker.id] != "unknown" for worker in workers):
+            return f"it waits: no worker of {printable(row.destination)} is known to run (interapp workers)"
+        return "it waits for its turn"
+    return "it is done" if row.state is State.SUCCEEDED else "it ended, and is not tried again by itself"
+
+
+def next_steps(row: HandlerRow, letter: Letter) -> list[str]:
+    """Return what an operator can do with it."""
+    match row.state:
+        case State.WAITING:
+            return [f"interapp handlers cancel {row.id}    end it without a run"]
+        case State.PROCESSING:
+            return [f"interapp handlers cancel {row.id}    ask its handler to stop; the handler's outcome wins"]
+        case State.SUCCEEDED:
+            return [f"nothing: it succeeded. To have it done again: interapp send {row.destination} {row.kind} JSON"]
+        case State.FAILED:
+            if len(letter.body) < letter.body_size:
+                return ["nothing: a part of its body was not kept. Its sender can send it again, smaller"]
+            hint = {
+                Reason.UNHANDLED.value: "  (first run a version that has a handler for it)",
+                Reason.INVALID.value: "  (it fails again unless the handler's program changed: mend its sender)",
+            }.get(row.reason or "", "")
+            return [f"interapp handlers retry {row.id}    let it run again, with fresh attempts{hint}"]
+
+
+def _field(label: str, value: str) -> str:
+    return f"  {label:<{LABEL}}{value}"
+
+
+def _facts(row: HandlerRow, letter: Letter) -> Iterator[tuple[str, str]]:
+    yield "error", row.error or ""
+    yield "phase", row.phase or ""
+    yield "from", row.source or "(it did not say)"
+    yield "to", row.destination
+    yield "handler", row.handler or ""
+    yield "attempts", tries_text(row)
+    yield "retried", f"{letter.generation} times by an operator" if letter.generation else ""
+    yield "crashes", f"{letter.crashes} (its worker died while it ran alone)" if letter.crashes else ""
+    yield "worker", row.worker or ""
+    yield "call", row.call_id
+    yield "follows from", letter.correlation_id
+    yield "reply to", letter.reply_to
+    yield "version", f"{row.version}  ({letter.content_type or 'no content type'})"
+    yield "RabbitMQ user", row.amqp_user
+
+
+def _times(row: HandlerRow, letter: Letter) -> Iterator[tuple[str, int | None]]:
+    yield "sent", row.sent_us
+    yield "received", row.received_us
+    yield "started", row.started_us
+    yield "finished", row.finished_us
+    yield "next attempt", row.due_us if row.state is State.WAITING else None
+    yield "deadline", letter.deadline_ms * 1000 if letter.deadline_ms is not None else None
+
+
+def _text(text: str, *, full: bool) -> Iterator[str]:
+    # What is no JSON, or nested beyond reason, is shown as it came.
+    with suppress(ValueError, RecursionError):
+        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    shown = text if full else text[:SHOWN_BODY]
+    for line in shown.split("\n"):
+        yield f"  {printable(line)}"
+    if len(shown) < len(text):
+        yield f"  … ({len(text) - len(shown)} more characters; --full shows them)"
+
+
+def _history(row: HandlerRow, history: Sequence[HistoryEntry]) -> Iterator[str]:
+    if not history:
+        yield "  nothing but what stands above: no attempt failed, and no operator acted"
+    for entry in history:
+        attempt = f", attempt {entry.attempt}" if entry.attempt else ""
+        yield printable(f"  {to_iso(entry.at_us)}  {entry.what}{attempt}  by {entry.who}")
+        if entry.detail and entry.detail != row.error:
+            yield printable(f"    {entry.detail}")
