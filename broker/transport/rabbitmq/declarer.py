@@ -13,7 +13,7 @@ from pika.channel import Channel
 
 from broker.errors import AccessRefused, Blocked, TransportError
 from broker.transport.rabbitmq.connection import Connection
-from broker.transport.rabbitmq.faults import ACCESS_REFUSED, channel_error, reply_code
+from broker.transport.rabbitmq.faults import ACCESS_REFUSED, NOT_FOUND, channel_error, reply_code
 from broker.transport.rabbitmq.parameters import Place
 from broker.transport.rabbitmq.topology import Binding, Declaration, Exchange, Queue, foundation, mailbox
 
@@ -66,6 +66,10 @@ class Declarer:
     def blocked(self, error: Blocked | None) -> None:
         """Do nothing: declarations wait."""
 
+    def forget(self) -> None:
+        """Declare everything again when it is needed next: something was deleted."""
+        self._founded = False
+
     def declare_mailbox(self, address: str, done: Declared) -> None:
         """Declare an app's queue, and first what every app relies on; then call ``done``."""
         self._add(mailbox(address), done)
@@ -117,6 +121,8 @@ class Declarer:
         elif refused:
             task.passive = True
         else:
+            if reply_code(cause) == NOT_FOUND:
+                self.forget()
             self._finish(self._error(task, cause))
             return
         self._busy = False

@@ -79,7 +79,7 @@ class Destinations:
             self._declarer.declare_mailbox(address, partial(self._on_declared, address))
 
     def forget(self) -> None:
-        """Begin on a new connection: RabbitMQ may have lost its disk."""
+        """Declare each again before the next message to it: something was deleted, or RabbitMQ has an empty disk."""
         self.declared.clear()
 
     def abandon(self, error: TransportError) -> None:

@@ -18,6 +18,7 @@ from broker.errors import AccessRefused, Blocked, ConnectionLost, NotConfirmed, 
 from broker.transport.rabbitmq.parameters import SETTING, Place
 
 ACCESS_REFUSED = 403
+NOT_FOUND = 404
 PRECONDITION_FAILED = 406
 NOT_ALLOWED = 530
 
@@ -43,6 +44,11 @@ def channel_error(cause: BaseException, place: Place, doing: str) -> TransportEr
 def reply_code(cause: BaseException | None) -> int:
     """Return the code with which RabbitMQ closed a channel or connection, 0 when it did not."""
     return cause.reply_code if isinstance(cause, ChannelClosedByBroker | ConnectionClosedByBroker) else 0
+
+
+def is_missing(error: BaseException) -> bool:
+    """Tell whether a channel was closed because an exchange or queue is gone that was there before."""
+    return reply_code(error.__cause__) == NOT_FOUND
 
 
 def _connection_error(cause: BaseException, place: Place) -> TransportError:

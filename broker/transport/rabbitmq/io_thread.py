@@ -18,11 +18,11 @@ class IoThread:
     """
 
     def __init__(self, name: str) -> None:
-        self.loop = IOLoop()
+        self.loop: IOLoop
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._jobs: deque[Job] = deque()
         self._posting = threading.Lock()
-        self._woken = False
+        self._woken = True  # nothing to wake before the start
         self._stopping = False
         self._ended = False
         self._log = structlog.get_logger("interapp.transport")
@@ -31,6 +31,8 @@ class IoThread:
         """Start the thread; jobs posted before run first."""
         # pika logs a traceback for what we report in one clear line
         logging.getLogger("pika").setLevel(logging.CRITICAL)
+        self.loop = IOLoop()
+        self.loop.add_callback_threadsafe(self._drain)
         self._thread.start()
 
     def post(self, job: Job) -> bool:

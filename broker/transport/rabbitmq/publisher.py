@@ -18,6 +18,7 @@ from broker.transport.rabbitmq.confirms import Confirms, Sent
 from broker.transport.rabbitmq.connection import Connection
 from broker.transport.rabbitmq.declarer import Declarer
 from broker.transport.rabbitmq.destinations import Destinations, not_publishable
+from broker.transport.rabbitmq.faults import is_missing
 from broker.transport.rabbitmq.io_thread import IoThread
 from broker.transport.rabbitmq.kept_channel import Attempt, KeptChannel
 from broker.transport.rabbitmq.kept_connection import KeptConnection
@@ -154,6 +155,9 @@ class Publisher:
         if larger := LARGER.search(str(error)):
             # such a message would close the channel again and again, and end all the others with it
             self._largest = int(larger[1])
+        if is_missing(error):
+            self._declarer.forget()
+            self._destinations.forget()
         self._end_all(error)
 
     def _end_all(self, error: TransportError) -> None:

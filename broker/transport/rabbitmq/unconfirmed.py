@@ -9,6 +9,7 @@ from broker.errors import TransportError
 from broker.lifecycle.clock import Clock
 from broker.messages.envelope import Envelope
 from broker.transport.rabbitmq.declarer import Declarer
+from broker.transport.rabbitmq.faults import is_missing
 from broker.transport.rabbitmq.io_thread import IoThread
 from broker.transport.rabbitmq.kept_channel import Attempt, KeptChannel
 from broker.transport.rabbitmq.kept_connection import KeptConnection
@@ -42,7 +43,7 @@ class Unconfirmed:
         self._exchange = exchange
         doing = f"publish to exchange {exchange or 'amq.default'!r}"
         self._kept = KeptChannel(
-            io, connection, place, purpose, doing, clock, self._prepare, _nothing_to_do, proven_by_use=True
+            io, connection, place, purpose, doing, clock, self._prepare, self._on_lost, proven_by_use=True
         )
 
     def begin(self) -> None:
@@ -64,6 +65,11 @@ class Unconfirmed:
                 attempt.channel.confirm_delivery(lambda _frame: self._kept.prove(), lambda _frame: attempt.ready())
 
         self._declarer.declare_foundation(founded)
+
+    def _on_lost(self, _attempt: Attempt, error: TransportError) -> None:
+        """What was sent over the channel may be lost; the exchange must not stay so."""
+        if is_missing(error):
+            self._declarer.forget()
 
 
 class Herald:
@@ -109,7 +115,3 @@ class Ringer:
         for start in range(0, len(message_ids), IDS_A_RING):
             ids = list(message_ids[start : start + IDS_A_RING])
             self._doorbells.send(doorbell, json.dumps(ids).encode(), properties)
-
-
-def _nothing_to_do(_attempt: Attempt, _error: Exception) -> None:
-    """Do nothing: what was sent over the lost channel may be lost."""

@@ -1,0 +1,172 @@
+"""Envelopes on the wire."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pika import BasicProperties
+
+from broker.messages.envelope import Envelope
+from broker.transport.rabbitmq.wire import (
+    MAX_SECONDS,
+    MAX_VERSION,
+    UNKNOWN_CONTENT,
+    UNUSABLE,
+    to_envelope,
+    to_properties,
+)
+
+
+def fits(text: str) -> bool:
+    """Tell whether a text fits an AMQP short string."""
+    return len(text.encode()) <= 255
+
+
+texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), max_size=80).filter(fits)
+envelopes = st.builds(
+    Envelope,
+    message_id=texts.filter(bool),
+    kind=texts,
+    body=st.binary(max_size=200),
+    destination=st.just("m1000-a.clk1"),
+    source=texts,
+    call_id=texts,
+    correlation_id=texts,
+    reply_to=texts,
+    content_type=texts.filter(bool),
+    version=st.integers(1, MAX_VERSION),
+    deadline_ms=st.none() | st.integers(0, MAX_SECONDS * 1000),
+    traceparent=texts,
+    sent_us=st.integers(0, MAX_SECONDS).map(lambda seconds: seconds * 1_000_000),
+    user=st.sampled_from(["", "m1000-a"]),
+)
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.binary(max_size=8) | st.text(max_size=300) | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+PROPERTIES = ("content_type", "correlation_id", "reply_to", "message_id", "timestamp", "type", "user_id", "app_id")
+HEADERS = ("x-version", "x-deadline", "x-call-id", "traceparent")
+
+
+def over_the_wire(properties: BasicProperties) -> BasicProperties:
+    """Encode and decode as pika does."""
+    received = BasicProperties()
+    received.decode(b"".join(properties.encode()))
+    return received
+
+
+@given(envelopes)
+def test_any_envelope_survives(envelope: Envelope) -> None:
+    """Whatever is sent arrives, through pika's own encoding: every field, any text, the time in whole seconds."""
+    properties = over_the_wire(to_properties(envelope, "m1000-a"))
+    assert to_envelope(properties, envelope.body, envelope.destination) == envelope
+
+
+@given(
+    st.fixed_dictionaries({}, optional=dict.fromkeys(PROPERTIES, values)),
+    values | st.dictionaries(st.sampled_from(HEADERS), values),
+)
+def test_nothing_that_arrives_raises(properties: dict[str, Any], headers: Any) -> None:
+    """Whatever value a property or header has, an envelope comes out, of the right types and storable anywhere."""
+    received = BasicProperties(headers=headers if isinstance(headers, dict) else None, **properties)
+    envelope = to_envelope(received, b"", "app")
+    for field in (
+        "message_id",
+        "kind",
+        "source",
+        "call_id",
+        "correlation_id",
+        "reply_to",
+        "content_type",
+        "traceparent",
+        "user",
+    ):
+        text = getattr(envelope, field)
+        assert isinstance(text, str)
+        assert "\x00" not in text
+    assert envelope.message_id
+    assert -1 <= envelope.version <= MAX_VERSION
+    assert envelope.version != 0
+    assert 0 <= envelope.sent_us <= MAX_SECONDS * 1_000_000
+
+
+def test_a_bare_publish_has_defaults() -> None:
+    """Kind and body are enough: the rest is empty, and an id is made."""
+    envelope = to_envelope(BasicProperties(type="tcr.set-output"), b"{}", "app")
+    assert envelope == Envelope(message_id=envelope.message_id, kind="tcr.set-output", body=b"{}", destination="app")
+    assert len(envelope.message_id) == 36
+    assert to_envelope(BasicProperties(), b"", "app").message_id != envelope.message_id
+
+
+@pytest.mark.parametrize("value", [None, True, 0, -3, 2**31, "1", "abc", b"\xff", [1], {}, 1.5])
+def test_a_version_that_cannot_be_used_shows(value: object) -> None:
+    """A version that is there and no whole number from 1 is not taken for absent."""
+    assert to_envelope(BasicProperties(headers={"x-version": value}), b"", "app").version == UNUSABLE
+
+
+@pytest.mark.parametrize("value", [None, True, -1, 2**60, "tomorrow", b"\xff", [1], {}])
+def test_a_deadline_that_cannot_be_used_shows(value: object) -> None:
+    """A deadline that is there and no time is not taken for absent."""
+    assert to_envelope(BasicProperties(headers={"x-deadline": value}), b"", "app").deadline_ms == UNUSABLE
+
+
+@pytest.mark.parametrize("value", [b"\xff", "", "a\x00b"])
+def test_a_content_type_that_cannot_be_used_is_not_taken_for_json(value: object) -> None:
+    """A content type that is there and unusable means bytes of an unknown kind."""
+    assert to_envelope(BasicProperties(content_type=value), b"", "app").content_type == UNKNOWN_CONTENT
+
+
+def test_an_id_that_cannot_be_used_becomes_always_the_same() -> None:
+    """An id that is no text gives one identity however often it is delivered, and another id another one."""
+    ids = [
+        to_envelope(BasicProperties(message_id=raw), b"", "app").message_id
+        for raw in (b"\xff", b"\xff", b"\xfe", "a\x00")
+    ]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"message_id": "i" * 256}, "message_id"),
+        ({"kind": "é" * 128}, "kind"),
+        ({"call_id": "c" * 300}, "call_id"),
+        ({"traceparent": "t" * 5000}, "traceparent"),
+        ({"reply_to": "a\x00b"}, "reply_to"),
+        ({"deadline_ms": 2**63}, "deadline_ms"),
+        ({"version": -(2**63) - 1}, "version"),
+        ({"sent_us": -1}, "sent_us"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(changes: dict[str, Any], field: str) -> None:
+    """What AMQP cannot carry is refused before anything is sent, naming the field."""
+    envelope = replace(Envelope(message_id="i", kind="k", body=b"", destination="app"), **changes)
+    with pytest.raises(ValueError, match=field):
+        to_properties(envelope, "me")
+
+
+def test_a_lone_surrogate_is_refused() -> None:
+    """A text that is no Unicode cannot be encoded: pika raises a ValueError for it, which the publisher reports."""
+    envelope = Envelope(message_id="\ud800", kind="k", body=b"", destination="app")
+    with pytest.raises(ValueError, match="surrogates"):
+        to_properties(envelope, "me").encode()
+
+
+def test_an_envelope_of_another_user_is_refused() -> None:
+    """RabbitMQ verifies the user: the error names both."""
+    envelope = Envelope(message_id="i", kind="k", body=b"", destination="app", user="them")
+    with pytest.raises(ValueError, match=r"'them'.*'me'"):
+        to_properties(envelope, "me")
+
+
+def test_empty_fields_are_left_out() -> None:
+    """What is empty does not travel, so that a foreign reader sees only what was said."""
+    properties = to_properties(Envelope(message_id="i", kind="k", body=b"", destination="app"), "me")
+    said = {name: value for name, value in vars(properties).items() if value is not None}
+    assert said == {"message_id": "i", "type": "k", "content_type": "application/json", "delivery_mode": 2}
