@@ -20,6 +20,7 @@ from broker.errors import SettingError
 CONFIG_VARIABLE = "INTERAPP_CONFIG"
 """Environment variable that ``--config FILE.toml`` sets, so that every settings class of the process sees the file."""
 
+PASSWORD_IN_LOGIN = re.compile(r"^((?:[a-z][a-z0-9+.-]*:)?(?://)?[^:/@]*):(?!//).*@", re.IGNORECASE | re.DOTALL)
 PASSWORD_IN_QUERY = re.compile(r"([?&][a-z_]*password=)[^&]*", re.IGNORECASE)
 
 
@@ -64,13 +65,13 @@ class EnvironmentSettings(BaseSettings):
         return init_settings, env_settings, dotenv_settings, toml
 
     @classmethod
-    def load(cls, **overrides: object) -> Self:
+    def load(cls) -> Self:
         """Read and check the settings.
 
         Raises SettingError for the first value that can never be right.
         """
         try:
-            return cls(**overrides)
+            return cls()
         except ValidationError as exc:
             raise _setting_error(cls, exc) from exc
 
@@ -132,12 +133,7 @@ def checked_url(value: str, schemes: tuple[str, ...], *, host_needed: bool = Tru
 
 def redacted(url: str) -> str:
     """Return the URL without its passwords, for logs, tables and errors; it need not be a URL that can be right."""
-    shown = PASSWORD_IN_QUERY.sub(r"\1***", url)
-    scheme, separator, rest = shown.partition("://")
-    login, at, place = rest.rpartition("@")
-    if not at or ":" not in login or rest.startswith("/"):
-        return shown
-    return f"{scheme}{separator}{login.split(':')[0]}:***@{place}"
+    return PASSWORD_IN_LOGIN.sub(r"\1:***@", PASSWORD_IN_QUERY.sub(r"\1***", url))
 
 
 class InterAppSettings(EnvironmentSettings):

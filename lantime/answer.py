@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -85,7 +86,16 @@ def read_answer(raw: RawAnswer) -> DeviceAnswer:
         raise _unexpected(f"the answer is not JSON, or cut off ({exc})", raw) from exc
     if not isinstance(found, dict):
         raise _unexpected(f"the answer is JSON, but not an object ({type(found).__name__})", raw)
-    return DeviceAnswer(url=raw.url, body=found)
+    return DeviceAnswer(url=raw.url, body=_storable(found) if b"\\u" in body else found)
+
+
+def _storable(value: Any) -> Any:
+    """Return the JSON without half characters: JSON can escape them, but nothing can keep or send them."""
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
 def refusal(raw: RawAnswer) -> DeviceError:

@@ -20,6 +20,7 @@ from lantime.contract import (
     SlotRecord,
 )
 from lantime.errors import DeviceError
+from lantime.status.slot import ModuleKind
 from modular_parent.inventory import SlotDiff, compare
 from modular_parent.look import ChassisLook, read_look
 
@@ -101,8 +102,10 @@ class Chassis:
         for slot, diff in compare(known, look.slots, chassis=self.address, now=now).items():
             tx.documents.put(SLOTS, slot, diff.after)
             self._tell(tx, slot, diff, chassis)
-            if diff.report and diff.after.app is not None:
-                tx.send(_report(slot, look, now), to=diff.after.app)
+            # The service of a slot whose TCR gave way to another kind of module is told that it is gone.
+            served_by = diff.after.app or (diff.before.app if diff.before else None)
+            if diff.report and served_by is not None:
+                tx.send(_report(slot, look, now), to=served_by)
 
     def _tell(self, tx: Transaction, slot: str, diff: SlotDiff, chassis: ChassisRecord) -> None:
         if diff.change is not None:
@@ -151,10 +154,10 @@ class Chassis:
 
 def _report(slot: str, look: ChassisLook, observed_at: datetime) -> ReportModule:
     seen = (look.slots or {}).get(slot)
-    occupied = seen is not None and seen.slot.module is not None
+    has_tcr = seen is not None and seen.slot.module is not None and seen.slot.module.kind is ModuleKind.TCR
     return ReportModule(
         slot=slot,
         observed_at=observed_at,
         api_major=look.chassis.api_major,
-        module=seen.module if seen is not None and occupied else None,
+        module=seen.module if seen is not None and has_tcr else None,
     )

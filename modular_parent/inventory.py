@@ -72,7 +72,9 @@ def _compare_slot(slot: str, before: SlotRecord | None, look: SlotLook | None, c
         }
     )
     changed_status = before is None or before.module_digest != after.module_digest
-    return SlotDiff(before, after, change, assign=is_tcr and change is not None, report=is_tcr and changed_status)
+    # A module that is no TCR is not reported, but that it took a TCR's place is, once, to whoever served that.
+    report = changed_status if is_tcr else before is not None and before.app is not None
+    return SlotDiff(before, after, change, assign=is_tcr and change is not None, report=report)
 
 
 def _change(before: SlotRecord | None, module: ModuleInfo) -> SlotChange | None:

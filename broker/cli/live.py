@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from shutil import get_terminal_size
 
 from rich.table import Table
 
@@ -60,9 +61,10 @@ def follow_changes(
             return
 
 
-def handler_table(rows: Sequence[HandlerRow], now_us: int, *, width: int = 120) -> Table:
-    """Return rows of the Handlers table as rich draws them, for a terminal that is ``width`` characters wide."""
-    return draw(HANDLER_TITLES, [handler_cells(row, now_us) for row in rows], width=width)
+def handler_table(rows: Sequence[HandlerRow], now_us: int, *, width: int | None = None) -> Table:
+    """Return rows of the Handlers table as rich draws them, for a terminal of that many characters, or for ours."""
+    columns = width if width is not None else get_terminal_size().columns
+    return draw(HANDLER_TITLES, [handler_cells(row, now_us) for row in rows], width=columns)
 
 
 def change_line(row: HandlerRow) -> str:

@@ -1,5 +1,6 @@
 """The entry point of the installed ``interapp``."""
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -26,3 +27,13 @@ def main() -> None:
     except KeyboardInterrupt:
         # Outside a command: while it was being imported, or while options were read.
         sys.exit(INTERRUPTED)
+    finally:
+        _give_up_what_cannot_be_written()
+
+
+def _give_up_what_cannot_be_written() -> None:
+    """Drop what is left of the output when its reader is gone or its disk full; the interpreter would complain again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

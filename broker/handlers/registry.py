@@ -24,6 +24,8 @@ class Handler(Generic[ResourceT]):
     function: Callable[[Any, Context[ResourceT]], Reply | None]
     timeout_seconds: float | None
     retry: Backoff
+    isolated: bool = False
+    """Whether it runs in a process of its own, which is killed when its time is up."""
 
     @property
     def reply(self) -> type[Reply] | None:
@@ -45,17 +47,20 @@ class HandlerRegistry(Generic[ResourceT]):
         *,
         timeout: float | None = None,
         retry: Backoff | None = None,
+        isolated: bool = False,
     ) -> Callable[[Callable[[MessageT, Context[ResourceT]], ReplyT]], Callable[[MessageT, Context[ResourceT]], ReplyT]]:
         """Register the decorated function for a Command or an Event.
 
-        ``timeout`` is in seconds (None: as long as it takes). Raises TypeError when the kind has a handler
-        already or the function's annotations contradict the message.
+        ``timeout`` is in seconds (None: as long as it takes). ``isolated`` runs it in a process beside the worker,
+        which is killed when the timeout has passed. Raises TypeError when the kind has a handler already, the function's
+        annotations contradict the message, or an isolated function cannot be imported by name; ValueError when an
+        isolated handler has no timeout.
         """
 
         def register(
             function: Callable[[MessageT, Context[ResourceT]], ReplyT],
         ) -> Callable[[MessageT, Context[ResourceT]], ReplyT]:
-            self._add(message, function, timeout, retry or Backoff())
+            self._add(message, function, timeout, retry or Backoff(), isolated=isolated)
             return function
 
         return register
@@ -65,21 +70,36 @@ class HandlerRegistry(Generic[ResourceT]):
         for message in messages:
             self.catalogue.add(message)
 
-    def _add(self, message: type[Message], function: Callable[..., Any], timeout: float | None, retry: Backoff) -> None:
+    def _add(
+        self,
+        message: type[Message],
+        function: Callable[..., Any],
+        timeout: float | None,
+        retry: Backoff,
+        *,
+        isolated: bool,
+    ) -> None:
         name = f"{function.__module__}.{function.__qualname__}"
         if not issubclass(message, Command | Event):
             raise TypeError(f"{name}: {place(message)} is neither a Command nor an Event")
         if timeout is not None and timeout <= 0:
             raise ValueError(f"{name}: timeout={timeout!r} must be more than 0 seconds, or None")
         _check_annotations(name, message, function)
+        if isolated:
+            _check_isolated(name, function, timeout)
+        self.catalogue.add(message)
         present = self._handlers.get(message.kind)
         if present is not None:
             raise TypeError(
                 f"kind {message.kind!r} has two handlers in registry {self.name!r}: {present.name} and {name}"
             )
-        self.catalogue.add(message)
         handler: Handler[ResourceT] = Handler(
-            name=name, message=message, function=function, timeout_seconds=timeout, retry=retry
+            name=name,
+            message=message,
+            function=function,
+            timeout_seconds=timeout,
+            retry=retry,
+            isolated=isolated,
         )
         if handler.reply is not None:
             self.catalogue.add(handler.reply)
@@ -116,3 +136,14 @@ def _check_annotations(name: str, message: type[Message], function: Callable[...
         returned = hints["return"]
         if isinstance(returned, type) and not issubclass(returned, expected):
             raise TypeError(f"{name} returns {place(returned)}, but {place(message)} is answered by {place(expected)}")
+
+
+def _check_isolated(name: str, function: Callable[..., Any], timeout: float | None) -> None:
+    if function.__module__ == "__main__" or "<" in function.__qualname__:
+        raise TypeError(
+            f"{name} cannot be isolated: its process imports it by name, so make it a function of a module"
+            " (no lambda, no function within a function, and not in the script that is run)"
+        )
+    if timeout is None:
+        # Without one nothing would ever kill it, which is what it is isolated for.
+        raise ValueError(f"{name}: isolated=True needs timeout=…, the seconds after which its process is killed")

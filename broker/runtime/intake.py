@@ -74,6 +74,10 @@ class Intake:
             if received.known is Known.NO and not (foreign_only and received.envelope.call_id)
         ]
 
+    def open(self) -> list[Envelope]:
+        """Return the envelopes whose row was neither final nor waiting for a later time when it was last seen."""
+        return [received.envelope for received in self._received.values() if received.known is Known.OPEN]
+
     def unknown_count(self) -> int:
         """Return how many deliveries there are whose row has not been seen."""
         return sum(received.known is Known.NO for received in self._received.values())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import State
+from broker.messages.envelope import Envelope
 from broker.runtime.intake import Identity, Intake
 from broker.table.store import HandlerTable
 from broker.transport.seam import Consumer, Delivery, Link, Transport
@@ -63,11 +64,20 @@ class Receiving:
             unknown = self._intake.unknown(foreign_only=foreign_only)
         if not unknown:
             return False
-        standings = self._table.arrived(self._app, unknown, max_bytes=self._max_bytes)
-        now_us, monotonic = self._clock.now_us(), self._clock.monotonic()
+        return self._learn(unknown)
+
+    def look_again(self) -> bool:
+        """Look up every delivery that is not settled, after a claim that found nothing; return whether a new one is due.
+
+        What was seen before and could not be claimed now has ended without a run (expired, cancelled) or is held up.
+        Not acknowledged, it would keep its place in the prefetch and so what is behind it at RabbitMQ.
+        Raises TableUnavailable.
+        """
         with self._lock:
-            self._intake.learn(standings, now_us=now_us, monotonic=monotonic)
-        return any(standing.state is State.WAITING and standing.due_us <= now_us for standing in standings.values())
+            seen = self._intake.open()
+        if seen:
+            self._learn(seen)
+        return self.look_up(foreign_only=False)
 
     def arrivals(self) -> dict[Identity, int]:
         """Return when each delivery came: (message id, user) to microseconds since 1970."""
@@ -116,3 +126,10 @@ class Receiving:
         with self._lock:
             self._arrived += deliveries
         self._wake()
+
+    def _learn(self, envelopes: Sequence[Envelope]) -> bool:
+        standings = self._table.arrived(self._app, envelopes, max_bytes=self._max_bytes)
+        now_us, monotonic = self._clock.now_us(), self._clock.monotonic()
+        with self._lock:
+            self._intake.learn(standings, now_us=now_us, monotonic=monotonic)
+        return any(standing.state is State.WAITING and standing.due_us <= now_us for standing in standings.values())

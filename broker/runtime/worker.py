@@ -225,7 +225,7 @@ class Worker:
             if self._stopping.is_set() or self._lease_lost.is_set():
                 self._wake.set()
                 return None
-        if self._receiving.look_up(foreign_only=False):
+        if self._receiving.look_again():
             self._wake.set()
         self._receiving.acknowledge()
         return None

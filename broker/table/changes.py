@@ -53,6 +53,9 @@ class Changes:
     def _compare(self, connection: Connection) -> tuple[dict[int, Mark], list[int]]:
         """Return the marks of the rows that are open, new or recent, and which rows changed."""
         seq = messages.c.seq
+        if self._known is None:
+            self._newest = connection.execute(sa.select(sa.func.max(seq))).scalar() or 0
+            self._newest_entry = connection.execute(sa.select(sa.func.max(history.c.number))).scalar() or 0
         marks: dict[int, Mark] = {}
         for condition in (sa.text("open"), seq > self._newest - RECENT):
             found = connection.execute(sa.select(seq, *MARK).where(condition))

@@ -10,6 +10,7 @@ from typing import IO, Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from broker.errors import TableUnavailable
 from broker.table.database import Database
 
 POSTGRESQL_PROOF_SECONDS = 1.5
@@ -56,14 +57,10 @@ class FileLiveness:
         """Take the lock; sweep away files of processes that are dead."""
         if self._held is not None:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        # Locked before it gets its name: no other process ever sees it unlocked while we live.
-        unnamed = self._own.with_suffix(".new")
-        self._held = unnamed.open("w")
-        fcntl.flock(self._held, fcntl.LOCK_EX)
-        unnamed.rename(self._own)
-        for file in self._folder.glob("*.lock"):
-            _with_free_file(file, file.unlink)
+        try:
+            self._make_and_hold()
+        except OSError as exc:
+            raise TableUnavailable(f"no lock can be kept in {self._folder}: {exc.strerror}") from exc
 
     def is_free(self, incarnation: str) -> bool:
         """Tell whether the file is gone or unlocked."""
@@ -75,6 +72,17 @@ class FileLiveness:
             self._own.unlink(missing_ok=True)
             self._held.close()
             self._held = None
+
+    def _make_and_hold(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # Locked before it gets its name: no other process ever sees it unlocked while we live.
+        unnamed = self._own.with_suffix(".new")
+        held = unnamed.open("w")
+        fcntl.flock(held, fcntl.LOCK_EX)
+        unnamed.rename(self._own)
+        self._held = held
+        for file in self._folder.glob("*.lock"):
+            _with_free_file(file, file.unlink)
 
     def _file(self, incarnation: str) -> Path:
         return self._folder / f"{_key(incarnation):016x}.lock"

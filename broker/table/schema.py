@@ -30,7 +30,6 @@ messages = sa.Table(
     sa.Column("reply_to", sa.Text, nullable=False),
     sa.Column("traceparent", sa.Text, nullable=False),
     sa.Column("deadline_ms", sa.BigInteger),
-    sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("body_size", sa.BigInteger, nullable=False),
     sa.Column("doorbell", sa.Text, nullable=False, server_default=""),
     sa.Column("sent_us", sa.BigInteger, nullable=False),
@@ -50,7 +49,6 @@ messages = sa.Table(
     sa.Column("due_us", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("ordered", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("reply_kind", sa.Text),
-    sa.Column("reply", sa.Text),
     # Who may move it.
     sa.Column("worker", sa.Text),
     sa.Column("epoch", sa.BigInteger, nullable=False, server_default="0"),
@@ -61,6 +59,9 @@ messages = sa.Table(
     sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("open", sa.Boolean, sa.Computed("state IN ('waiting', 'processing')", persisted=True)),
     sa.Column("failed", sa.Boolean, sa.Computed("state = 'failed'", persisted=True)),
+    # Last: SQLite walks through a large value to reach what stands behind it.
+    sa.Column("reply", sa.Text),
+    sa.Column("body", sa.LargeBinary, nullable=False),
     sa.CheckConstraint("state IN ('waiting', 'processing', 'succeeded', 'failed')", name="messages_state"),
     sa.CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="messages_reason"),
     sa.UniqueConstraint("id", "destination", "amqp_user", name="messages_identity"),

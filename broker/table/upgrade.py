@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from broker.errors import TableError
+from broker.errors import TableError, TableUnavailable
 from broker.table.database import Database
 
 REVISION = "0001"
@@ -30,7 +30,10 @@ def upgrade(database: Database) -> str | None:
     if database.exists() and (present := revision(database)) == REVISION:
         return present
     if database.file is not None:
-        database.file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            database.file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise TableUnavailable(f"the folder of {database.shown_url} cannot be made: {exc.strerror}") from exc
     with database.write() as connection:
         if not database.is_sqlite:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})

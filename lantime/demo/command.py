@@ -18,5 +18,13 @@ def demo(*, seconds: int) -> int:
     """
     # Loading the services takes longer than --help may.
     from lantime.demo.performance import perform  # noqa: PLC0415
+    from lantime.demo.summary import summary  # noqa: PLC0415
 
-    return perform(NAME, seconds)
+    performance = perform(NAME, seconds)
+    click.echo()
+    for line in summary(performance):
+        click.echo(line)
+    if not performance.completed:
+        click.echo(f"interapp: the story did not come to its end{performance.trouble}", err=True)
+        return 1
+    return performance.code

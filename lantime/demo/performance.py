@@ -1,17 +1,13 @@
-"""Sets the stage for the demo, plays the story, and sums it up."""
+"""Sets the stage for the demo and plays the story."""
 
 import os
 import signal
-from collections import Counter
+from dataclasses import dataclass, field
 from threading import Event, Thread
-
-import click
 
 from broker.cli import plugins
 from broker.errors import InterAppError
-from broker.lifecycle.clock import Clock, SystemClock
-from broker.lifecycle.ids import short_id
-from broker.lifecycle.state import State
+from broker.lifecycle.clock import SystemClock
 from broker.runtime.host import Host
 from broker.runtime.service import run_services
 from broker.settings import InterAppSettings
@@ -26,13 +22,30 @@ MOST_ROWS = 10_000
 """Far more than one run of the demo makes."""
 
 
-def perform(chassis: str, seconds: float) -> int:
-    """Play the demo; return the process's exit code: 0 when the story came to its end."""
+@dataclass(slots=True)
+class Performance:
+    """What came of one run of the demo."""
+
+    code: int = 0
+    """The services' exit code."""
+    completed: bool = False
+    """Whether the story came to its end."""
+    trouble: str = ""
+    """What kept it from that."""
+    seconds: float = 0.0
+    sent: list[str] = field(default_factory=list)
+    """Ids of the commands that the story sent."""
+    rows: list[HandlerRow] = field(default_factory=list)
+    """Every message of this run, in the order in which they were sent."""
+    kept_in: str = ""
+
+
+def perform(chassis: str, seconds: float) -> Performance:
+    """Play the demo until the story ends, or the process is asked to stop. Raises SettingError."""
     clock = SystemClock()
     settings = InterAppSettings.load().model_copy(update={"log_level": "warning"})
     began_us = clock.now_us()
-    played: list[Player] = []
-    completed: list[bool] = []
+    performance = Performance()
     stopped = Event()
 
     with Simulator(model="M3000", api=20, tls=False, port=0, clock=clock) as device:
@@ -48,63 +61,31 @@ def perform(chassis: str, seconds: float) -> int:
 
         def play(host: Host) -> None:
             narrator = Narrator(host.database, clock)
-            player = Player(host, chassis, device, clock, stopped.wait, narrator.tell)
-            played.append(player)
+            player = Player(host, chassis, device, clock, stopped.wait, narrator.tell, performance.sent)
             try:
                 with narrator.following():
                     narrator.tell(f"A simulated LANTIME M3000 answers at {device.url}")
-                    completed.append(player.play(story(chassis), seconds))
+                    performance.completed = player.play(story(chassis), seconds)
             except InterAppError as exc:
-                click.echo(f"interapp: {exc}", err=True)
+                performance.trouble = f": {exc}"
             finally:
                 # The story is over: end like any service, so that everything is put away in order.
                 signal.raise_signal(signal.SIGTERM)
 
-        code = run_services(
+        performance.code = run_services(
             settings,
             [plugins.load(plugins.APPS, name) for name in plugins.names(plugins.APPS)],
             ready=lambda host: Thread(target=play, args=(host,), name="story", daemon=True).start(),
         )
         stopped.set()
-    _sum_up(settings, played[0].sent if played else [], began_us, clock)
-    if not any(completed):
-        click.echo("interapp: the story did not come to its end", err=True)
-        return 1
-    return code
+    _read(performance, settings, began_us)
+    performance.seconds = (clock.now_us() - began_us) / 1_000_000
+    return performance
 
 
-def _sum_up(settings: InterAppSettings, sent: list[str], began_us: int, clock: Clock) -> None:
+def _read(performance: Performance, settings: InterAppSettings, began_us: int) -> None:
     database = Database(settings.database_url)
+    performance.kept_in = str(database.file or database.shown_url)
     chunks = list_handlers(database, Wanted(since_us=began_us), limit=MOST_ROWS)
-    rows = {row.id: row for rows in chunks for row in rows}
+    performance.rows = [row for rows in chunks for row in rows]
     database.close()
-    counts = Counter(row.state for row in rows.values())
-    kept = database.file or database.shown_url
-    click.echo("")
-    click.echo(f"{len(rows)} messages in {(clock.now_us() - began_us) / 1_000_000:.0f} s, kept in {kept}:")
-    for state in State:
-        click.echo(f"  {state.value:<11}{counts[state]:>4}")
-    click.echo("What to type next:")
-    for command, why in _next(rows, sent):
-        click.echo(f"  {command:<42}{why}")
-
-
-def _next(rows: dict[str, HandlerRow], sent: list[str]) -> list[tuple[str, str]]:
-    told = [rows[message_id] for message_id in sent if message_id in rows]
-    lines = [("interapp handlers", "every message and the state of its handler")]
-    lines += [
-        (f"interapp handlers show {short_id(row.id)}", "the story of the command that was rejected")
-        for row in told
-        if row.state is State.FAILED
-    ]
-    lines += [
-        (f"interapp handlers show {short_id(row.id)}", "the one that succeeded on its second attempt")
-        for row in told
-        if row.state is State.SUCCEEDED and row.attempts > 1
-    ]
-    return [
-        *lines,
-        ("interapp communications", "the same messages as they travelled"),
-        ("interapp slots", "the chassis' inventory"),
-        ("interapp workers", "who served which app"),
-    ]

@@ -1,7 +1,7 @@
 """Plays the story against the running services."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from broker.errors import TableError
 from broker.lifecycle.clock import Clock
@@ -29,7 +29,7 @@ class Player:
     clock: Clock
     wait: Wait
     tell: Callable[[str], None]
-    sent: list[str] = field(default_factory=list)
+    sent: list[str]
     """Ids of the commands that the story sent."""
 
     def play(self, steps: Sequence[Step], seconds: float) -> bool:

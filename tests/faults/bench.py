@@ -1,0 +1,206 @@
+"""The bench that fault tests work on: senders, ledger services that can be killed, and what the ledger and the table say."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import ledger_service
+import sqlalchemy as sa
+from broker.errors import TableUnavailable
+from broker.lifecycle.clock import SystemClock
+from broker.lifecycle.state import State
+from broker.runtime.client import Client
+from broker.runtime.host import Host
+from broker.settings import InterAppSettings
+from broker.table.database import Database
+from broker.table.queries import LARGEST, HandlerRow, HistoryEntry, list_handlers, read_history
+from broker.table.schema import leases
+from servers.processes import InterappProcess, eventually
+from servers.rabbitmq import RabbitMQAddress
+
+APP = "slot-a"
+QUEUE = f"interapp.{APP}"
+FAULTS = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger."""
+
+    what: str
+    number: int
+    attempt: int
+    pid: int
+    at_ns: int
+
+
+class Bench:
+    """One app, its database and broker, and any number of services that share them."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str], rabbitmq: RabbitMQAddress | None = None) -> None:
+        """Take where services run, their settings, and the RabbitMQ to look into."""
+        self.folder = folder
+        self.env = {"INTERAPP_LEASE_SECONDS": "3", **env}
+        self.ledger = folder / "ledger"
+        self.database = Database(env["INTERAPP_DATABASE_URL"])
+        self.rabbitmq = rabbitmq
+        self.vhost = env["INTERAPP_BROKER_URL"].rpartition("/")[2]
+        self._faults: list[int] = []
+
+    def service(self, seconds: float = 0.0, *, through: str = "", env: Mapping[str, str] | None = None) -> InterappProcess:
+        """Return a service that works that long in each handler, not started.
+
+        ``through`` names a point and what happens there, as ``fault_points.py`` takes them.
+        """
+        script = "fault_points.py" if through else "ledger_service.py"
+        command = (sys.executable, str(FAULTS / script), *through.split())
+        full = {**self.env, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})}
+        return InterappProcess(APP, str(self.ledger), str(seconds), cwd=self.folder, env=full, command=command)
+
+    @contextmanager
+    def sender(self, **settings: str) -> Iterator[Client]:
+        """Yield a client of this process, which sends and never serves."""
+        urls = {"broker_url": self.env["INTERAPP_BROKER_URL"], "database_url": self.env["INTERAPP_DATABASE_URL"]}
+        with Host(InterAppSettings(**{**urls, **settings}), SystemClock()) as host:  # type: ignore[arg-type]
+            yield host.client("sender")
+
+    def send(self, client: Client, numbers: Sequence[int], **fields: object) -> list[str]:
+        """Send numbers in order, in calls of 50; return the ids."""
+        ids: list[str] = []
+        for start in range(0, len(numbers), 50):
+            notes = [ledger_service.Note(number=n, **fields) for n in numbers[start : start + 50]]  # type: ignore[arg-type]
+            ids += client.send_call(notes, to=APP)
+        return ids
+
+    # What the ledger, the table and RabbitMQ say.
+
+    def rows(self) -> list[HandlerRow]:
+        """Return every row of the app, in the order in which they were sent."""
+        return [row for rows in list_handlers(self.database, limit=LARGEST) for row in rows]
+
+    def history(self, row: HandlerRow) -> list[HistoryEntry]:
+        """Return what happened to a row beside success."""
+        return read_history(self.database, row.seq)
+
+    def epoch(self) -> int:
+        """Return the epoch of the app's lease."""
+        with self.database.read() as connection:
+            return connection.execute(sa.select(leases.c.epoch).where(leases.c.app == APP)).scalar() or 0
+
+    def entries(self) -> list[Entry]:
+        """Return the ledger, oldest first."""
+        if not self.ledger.exists():
+            return []
+        lines = (line.split() for line in self.ledger.read_text().splitlines())
+        return [Entry(what, int(number), int(attempt), int(pid), int(at)) for what, number, attempt, pid, at in lines]
+
+    def started(self) -> set[int]:
+        """Return the numbers whose handler was started."""
+        return {entry.number for entry in self.entries() if entry.what == "start"}
+
+    def queue(self) -> dict[str, int]:
+        """Return what RabbitMQ says of the app's queue, up to a second old; empty when there is none."""
+        assert self.rabbitmq is not None
+        found = (queue for queue in self.rabbitmq.management.list_queues(self.vhost) if queue["name"] == QUEUE)
+        return next(found, {})
+
+    def connections(self, name: str = "") -> list[str]:
+        """Return the connections of this virtual host whose client-given name contains the text."""
+        assert self.rabbitmq is not None
+        found = self.rabbitmq.management.list_connections(self.vhost)
+        return [
+            each["name"] for each in found if name in each.get("client_properties", {}).get("connection_name", "")
+        ]
+
+    # Waiting.
+
+    def fault(self) -> None:
+        """Note that a fault happened, or ended: the time to the next start of a handler is its recovery."""
+        self._faults.append(time.monotonic_ns())
+
+    def wait_started(self, count: int, timeout: float = 60.0) -> None:
+        """Wait until so many different numbers were started."""
+        eventually(lambda: len(self.started()) >= count, timeout, f"{count} numbers are started")
+
+    def wait_final(self, count: int, timeout: float = 90.0) -> list[HandlerRow]:
+        """Wait until so many rows are final and none is open; return all. The table may be away meanwhile."""
+        rows: list[HandlerRow] = []
+
+        def final() -> bool:
+            try:
+                rows[:] = self.rows()
+            except TableUnavailable:
+                return False
+            return len(rows) >= count and all(row.state.final for row in rows)
+
+        try:
+            eventually(final, timeout, f"{count} rows are final")
+        except AssertionError as exc:
+            states = Counter((row.state.value, row.reason) for row in rows)
+            msg = f"{exc}; rows: {dict(states)}"
+            raise AssertionError(msg) from None
+        return rows
+
+    def wait_drained(self, timeout: float = 30.0) -> None:
+        """Wait until the app's queue has a consumer and no message: everything was rung for and acknowledged."""
+
+        def drained() -> bool:
+            queue = self.queue()
+            return queue.get("consumers", 0) >= 1 and queue.get("messages") == 0
+
+        eventually(drained, timeout, f"{QUEUE} has a consumer and no message")
+
+    # Comparing.
+
+    def check(self, numbers: Sequence[int], *, ordered: bool = True) -> list[HandlerRow]:
+        """Compare ledger, table and what was sent; return the rows.
+
+        Nothing missing, every outcome a success, no run after the one whose outcome is in the table, first runs in the
+        order of sending.
+        """
+        rows = self.wait_final(len(numbers))
+        assert [row.state for row in rows] == [State.SUCCEEDED] * len(numbers), Counter(
+            (row.state.value, row.reason, row.error) for row in rows
+        )
+        first_runs = list(dict.fromkeys(entry.number for entry in self.entries() if entry.what == "start"))
+        assert sorted(first_runs) == sorted(numbers), "every number was handled, and no other"
+        if ordered:
+            assert first_runs == list(numbers), "handled for the first time in the order of sending"
+        last = {entry.number: entry.attempt for entry in self.entries() if entry.what == "start"}
+        assert sorted(last.values()) == sorted(row.attempts for row in rows), "no run came after the one that counts"
+        return rows
+
+    def check_no_overlap(self) -> None:
+        """Check that no two runs of the slot overlapped, but for a run whose process was killed in it."""
+        running: Entry | None = None
+        ended = {(entry.number, entry.attempt, entry.pid) for entry in self.entries() if entry.what == "end"}
+        for entry in self.entries():
+            if entry.what == "end":
+                running = None
+            else:
+                killed = running is not None and (running.number, running.attempt, running.pid) not in ended
+                assert running is None or killed, f"{entry} began while {running} ran"
+                running = entry
+
+    def figures(self) -> dict[str, float]:
+        """Return what the reliability report shows of this scenario: counts, and the worst recovery in seconds."""
+        starts = [entry for entry in self.entries() if entry.what == "start"]
+        first_runs = list(dict.fromkeys(entry.number for entry in starts))
+        waits = [min((e.at_ns for e in starts if e.at_ns > fault), default=fault) - fault for fault in self._faults]
+        return {
+            "messages": len(first_runs),
+            "faults": len(self._faults),
+            "runs more than once": len(starts) - len(first_runs),
+            "worst recovery s": round(max(waits, default=0) / 1e9, 2),
+        }
+
+    def close(self) -> None:
+        """Close the connection to the database."""
+        self.database.close()

@@ -1,0 +1,121 @@
+"""Reading one status answer into what the inventory compares."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import JsonValue
+
+from broker.messages.codec import encode
+from lantime.answer import DeviceAnswer, RawAnswer, read_answer
+from lantime.contract import ReportModule
+from lantime.errors import UnexpectedAnswer
+from lantime.status.slot import ModuleKind
+from modular_parent.look import ChassisLook, read_look
+
+TCR: dict[str, JsonValue] = {"info": {"model": "tcr180", "serial-number": "1"}, "x": [1, {"y": None}]}
+
+
+def answer(**data: object) -> DeviceAnswer:
+    """Return a status answer with these objects as its data."""
+    body = {"system-information": {"version": "fw_7.08", "api-version": "16.0.0"}, "data": data}
+    return DeviceAnswer(url="https://device/api/status", body=body)
+
+
+def slot(slot_id: str, module: object = None) -> Mapping[str, object]:
+    """Return a slot as the device lists it."""
+    return {"slot-id": slot_id, "slot-type": "clk", **({} if module is None else {"module": module})}
+
+
+def look(**data: object) -> ChassisLook:
+    """Return what is read from a status with these objects."""
+    return read_look(answer(**data))
+
+
+def test_each_slot_is_read_with_its_module_as_reported() -> None:
+    """A slot has its typed form, and the JSON of its module unchanged for its service; an empty one has none."""
+    made = look(chassis0={"slots": [slot("clk1", TCR), slot("clk2"), slot("pwr1", {"sensors": {}})]})
+    assert made.slots is not None
+    assert list(made.slots) == ["clk1", "clk2", "pwr1"]
+    assert made.slots["clk1"].module == TCR
+    assert made.slots["clk1"].slot.module is not None
+    assert made.slots["clk1"].slot.module.kind is ModuleKind.TCR
+    assert made.slots["clk2"].module is None
+    assert made.slots["clk2"].slot.module is None
+    assert made.slots["pwr1"].slot.module is None
+
+
+def test_slots_may_be_an_object() -> None:
+    """Slots that are listed by name are read as well as those in a list."""
+    made = look(chassis0={"slots": {"clk1": {"module": TCR}, "CLK2": {}}})
+    assert made.slots is not None
+    assert list(made.slots) == ["clk1", "clk2"]
+    assert made.slots["clk1"].module == TCR
+
+
+def test_an_expansion_adds_the_slots_that_the_first_has_not() -> None:
+    """A second chassis adds its slots; one whose id the first has is left out, and the operator is warned of it."""
+    other: dict[str, JsonValue] = {"info": {"model": "gps180"}}
+    made = look(chassis1={"slots": [slot("clk1", other), slot("clk9", other)]}, chassis0={"slots": [slot("clk1", TCR)]})
+    assert made.slots is not None
+    assert list(made.slots) == ["clk1", "clk9"]
+    assert made.slots["clk1"].module == TCR
+    assert made.slots["clk9"].module == other
+    assert made.chassis.name == "chassis0"
+    assert any("slot clk1 of chassis1 is left out" in warning for warning in made.warnings)
+
+
+@pytest.mark.parametrize("chassis", [{}, {"slots": None}, {"slots": "none"}, {"model": "m1000"}])
+def test_no_list_of_slots_is_not_an_empty_chassis(chassis: object) -> None:
+    """When the device reports no list of slots nothing is known of them: no module was pulled."""
+    made = look(chassis0=chassis)
+    assert made.slots is None
+    assert any("no list of slots" in warning for warning in made.warnings)
+
+
+@pytest.mark.parametrize("slots", [[], {}])
+def test_an_empty_list_of_slots_is_one(slots: object) -> None:
+    """A device that says it has no slots is believed."""
+    assert look(chassis0={"slots": slots}).slots == {}
+
+
+def test_one_chassis_with_slots_is_enough() -> None:
+    """When only the expansion lists its slots, those are known."""
+    made = look(chassis0={}, chassis1={"slots": [slot("clk1", TCR)]})
+    assert made.slots is not None
+    assert list(made.slots) == ["clk1"]
+
+
+@pytest.mark.parametrize("module", ["text", 5, [], [TCR], True])
+def test_a_module_that_is_no_object_is_none(module: object) -> None:
+    """Nonsense in one slot does not stop the poll: the slot is empty, its neighbour is read."""
+    made = look(chassis0={"slots": [slot("clk1", module), slot("clk2", TCR)]})
+    assert made.slots is not None
+    assert made.slots["clk1"].slot.module is None
+    assert made.slots["clk1"].module is None
+    assert made.slots["clk2"].module == TCR
+
+
+def test_slots_without_a_usable_id_are_skipped_with_a_warning() -> None:
+    """A slot that cannot be addressed is left out and named in a warning."""
+    made = look(chassis0={"slots": [slot("no such id, far too long"), slot("clk1", TCR), {"module": TCR}, 7]})
+    assert made.slots is not None
+    assert list(made.slots) == ["clk1"]
+    assert any("3 slots without a usable id were skipped" in warning for warning in made.warnings)
+
+
+@pytest.mark.parametrize("body", [{}, {"data": None}, {"data": {}}, {"data": {"rest-api": {}}}])
+def test_an_answer_without_a_chassis_is_no_status(body: Mapping[str, object]) -> None:
+    """What is no status of a chassis is an error, not an empty chassis."""
+    with pytest.raises(UnexpectedAnswer):
+        read_look(DeviceAnswer(url="https://device/api/status", body=body))
+
+
+def test_half_characters_of_a_device_stop_no_poll() -> None:
+    """A text that no database keeps and no message carries, as JSON's escapes allow it, becomes one that can be sent."""
+    body = rb'{"data": {"chassis0": {"slots": [{"slot-id": "clk1", "module": {"info": {"model": "tcr180", "\ud800": "\udfff"}}}]}}}'
+    made = read_look(read_answer(RawAnswer(url="https://device", status=200, body=body)))
+    assert made.slots is not None
+    module = made.slots["clk1"].module
+    assert module == {"info": {"model": "tcr180", "?": "?"}}
+    assert encode(ReportModule(slot="clk1", observed_at=datetime.now(UTC), module=module))
