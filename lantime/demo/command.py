@@ -1,5 +1,9 @@
 """``interapp demo``: everything in one process against a simulated chassis, and a story that ends by itself."""
 
+import os
+import shutil
+import sys
+
 import click
 
 NAME = "m3000-a"
@@ -22,9 +26,14 @@ def demo(*, seconds: int) -> int:
 
     performance = perform(NAME, seconds)
     click.echo()
-    for line in summary(performance):
+    for line in summary(performance, _program()):
         click.echo(line)
     if not performance.completed:
         click.echo(f"interapp: the story did not come to its end{performance.trouble}", err=True)
         return 1
     return performance.code
+
+
+def _program() -> str:
+    """Return what to type for ``interapp`` here: its name where the shell finds it, else its path."""
+    return "interapp" if shutil.which("interapp") else os.path.relpath(sys.argv[0])

@@ -12,7 +12,6 @@ from broker.transport.rabbitmq.faults import channel_error
 from broker.transport.rabbitmq.io_thread import IoThread
 from broker.transport.rabbitmq.kept_connection import STABLE_SECONDS, KeptConnection
 from broker.transport.rabbitmq.parameters import Place
-from broker.transport.rabbitmq.trouble import Trouble
 from broker.transport.seam import Link
 
 FIRST_RETRY_SECONDS = 0.1
@@ -74,7 +73,7 @@ class KeptChannel:
         self._prepare = prepare
         self._lost = lost
         self._proven_by_use = proven_by_use
-        self._trouble = Trouble(purpose, clock)
+        self._trouble = connection.trouble_with(purpose)
         self._backoff = Backoff(FIRST_RETRY_SECONDS, CEILING_SECONDS)
         self._pika: Connection | None = None
         self._number = 0

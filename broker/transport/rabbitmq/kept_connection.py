@@ -57,6 +57,10 @@ class KeptConnection:
         self.link = Link(False, f"not connected to RabbitMQ at {place.host} yet")
         """How it stands; any thread may read it."""
 
+    def trouble_with(self, thing: str) -> Trouble:
+        """Return the trouble of a thing on this connection; what it shares with others is said once."""
+        return Trouble(thing, self._clock, beside=self._trouble)
+
     def add(self, tenant: Tenant) -> None:
         """Let something live on the connection; it is told at once when the connection is open."""
         self._tenants.append(tenant)

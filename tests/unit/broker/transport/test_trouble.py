@@ -36,3 +36,19 @@ def test_a_trouble_of_another_kind_is_another_line() -> None:
         trouble.end()
         trouble.begin(ConnectionLost("away"))
     assert [line.get("error") for line in lines] == ["ConnectionLost", "AccessRefused", None, "ConnectionLost"]
+
+
+def test_a_trouble_that_several_things_share_is_said_once() -> None:
+    """One missing right that stops publishing and consuming is one line, and its end is one when the last has recovered."""
+    with capture_logs() as lines:
+        connection = Trouble("connection", ManualClock())
+        publishing, consuming = (
+            Trouble(thing, ManualClock(), beside=connection) for thing in ("publishing", "consuming")
+        )
+        publishing.begin(AccessRefused("no right to configure"))
+        consuming.begin(AccessRefused("no right to configure"))
+        publishing.end()
+        assert [line["event"] for line in lines] == ["trouble"]
+        consuming.end()
+        consuming.begin(AccessRefused("no right to configure"))
+    assert [line["event"] for line in lines] == ["trouble", "trouble over", "trouble"]
