@@ -4,10 +4,8 @@ import os
 import sys
 from io import TextIOWrapper
 
+from broker.cli.exit_codes import INTERRUPTED
 from broker.cli.version import installed_version
-
-INTERRUPTED = 130
-"""Exit code of what Ctrl-C ended: 128 and the number of SIGINT, as shells have it."""
 
 
 def main() -> None:

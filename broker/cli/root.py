@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from broker.cli.main import INTERRUPTED
+from broker.cli.exit_codes import INTERRUPTED
 from broker.cli.refusal import Refusal
 from broker.cli.version import installed_version
 from broker.errors import InterAppError, SettingError
@@ -24,7 +24,7 @@ BUILT_IN: dict[str, tuple[str, str]] = {
         "List messages as they travelled, with round trips.",
     ),
     "db": ("broker.cli.db:db", "Bring the database to this version."),
-    "handlers": ("broker.cli.handlers:handlers", "List handlers and their states; show, retry, cancel."),
+    "handlers": ("broker.cli.handlers:handlers", "List handlers and their states; show, retry, cancel, purge."),
     "kinds": ("broker.cli.kinds:kinds", "List the kinds of message that are known."),
     "send": ("broker.cli.send:send", "Send a message; with --wait, print its reply."),
     "stats": ("broker.cli.stats:stats", "Count handlers by state; rates and ages."),

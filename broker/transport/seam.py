@@ -68,6 +68,10 @@ class Consumer(Protocol):
         """Make a round trip on the channel: return its number when it is alive, None when it is not."""
         ...
 
+    def backlog(self, timeout_seconds: float) -> int | None:
+        """Return how many messages wait at the carrier for a consumer of the address, None when that cannot be told."""
+        ...
+
     def rebuild(self) -> None:
         """Close the channel and consume again on a new one, behind every other consumer of the address."""
         ...

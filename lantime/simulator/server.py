@@ -2,26 +2,23 @@
 
 import ipaddress
 import json
-import socket
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
 from types import TracebackType
 from typing import Self
 
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from uvicorn import Config
 
 from broker.lifecycle.clock import Clock
+from broker.observe.serving import Receive, Scope, Send, WebServer
 from lantime.simulator.api import SimulatedRequest, respond
 from lantime.simulator.certificate import write_certificate
 from lantime.simulator.controls import Controls
 
 _LARGEST_BODY = 64 * 1024
-_START_SECONDS = 30.0
 
 
 class Simulator(Controls):
@@ -44,9 +41,8 @@ class Simulator(Controls):
         super().__init__(model=model, api=api, clock=clock)
         self.certificate_file: Path | None = None
         self._host = host
-        self._port = port
         self._tls = tls
-        self._running = ExitStack()
+        self._server = WebServer(self._serve, host, port, name="lantime-simulator")
 
     def __enter__(self) -> Self:
         """Start and return the simulator."""
@@ -62,7 +58,7 @@ class Simulator(Controls):
     @property
     def port(self) -> int:
         """The port listened on (0 before ``start`` when a free one was asked for)."""
-        return self._port
+        return self._server.port
 
     @property
     def url(self) -> str:
@@ -70,44 +66,23 @@ class Simulator(Controls):
         host = self._host
         if _is_wildcard(host):
             host = "::1" if ":" in host else "127.0.0.1"
-        return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self._port}"
+        return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def start(self) -> None:
         """Listen. Raises OSError when host and port cannot be had."""
-        with ExitStack() as undo:
-            listener = undo.enter_context(_listener(self._host, self._port))
-            config = uvicorn.Config(
-                self._serve,
-                interface="asgi3",
-                http="h11",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_graceful_shutdown=1,
-            )
-            if self._tls:
-                folder = Path(undo.enter_context(TemporaryDirectory(prefix="interapp-simulator-")))
-                self.certificate_file, key_file = write_certificate(folder, self._host, self.clock)
-                config.ssl_certfile, config.ssl_keyfile = str(self.certificate_file), str(key_file)
-                config.load()
-                # Loaded: no need to let the key lie in a folder any longer.
-                key_file.unlink()
-            server = _Server(config)
-            thread = Thread(target=server.run_until_stopped, args=(listener,), name="lantime-simulator", daemon=True)
-            undo.callback(thread.join)
-            undo.callback(server.stop)
-            thread.start()
-            if not server.decided.wait(_START_SECONDS) or not server.started:
-                raise OSError("the web server did not start")
-            self._port = listener.getsockname()[1]
-            self._running = undo.pop_all()
+        self._server.start(self._with_tls if self._tls else None)
 
     def stop(self) -> None:
         """Finish the request being answered and close every connection. Does nothing when it does not run."""
-        self._running.close()
+        self._server.stop()
+
+    def _with_tls(self, config: Config, undo: ExitStack) -> None:
+        folder = Path(undo.enter_context(TemporaryDirectory(prefix="interapp-simulator-")))
+        self.certificate_file, key_file = write_certificate(folder, self._host, self.clock)
+        config.ssl_certfile, config.ssl_keyfile = str(self.certificate_file), str(key_file)
+        config.load()
+        # Loaded: no need to let the key lie in a folder any longer.
+        key_file.unlink()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request (ASGI)."""
@@ -133,43 +108,6 @@ class Simulator(Controls):
         content = f"\n\n{json.dumps(simulated.body)}\n"
         response = Response(content, simulated.status, dict(simulated.headers), "application/json")
         await response(scope, receive, send)
-
-
-class _Server(uvicorn.Server):
-    """A server that tells when it is decided whether it started."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.decided = Event()
-
-    def run_until_stopped(self, listener: socket.socket) -> None:
-        try:
-            self.run([listener])
-        finally:
-            self.decided.set()
-
-    def stop(self) -> None:
-        self.should_exit = True
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.decided.set()
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        # A port that a stopped simulator had is free again at once.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(128)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _is_wildcard(host: str) -> bool:

@@ -237,6 +237,20 @@ def test_a_rebuild_hands_back_what_was_not_acknowledged(sender: Transport, consu
     assert min(delivery.channel for delivery in again) > before[0].channel
 
 
+def test_a_consumer_tells_what_waits_behind_its_prefetch(sender: Transport, consume: Consume) -> None:
+    """Consumer: the backlog is what nobody was given yet, and cannot be told once it is closed."""
+    publish(sender, [letter(sender, "app", number) for number in range(5)])
+    inbox = Inbox()
+    consumer = consume("app", inbox, prefetch=2)
+    first = inbox.wait(2)[0]
+    wait_until(lambda: consumer.backlog(PATIENCE_S) == 3, "three wait behind a prefetch of two")
+    consumer.ack(first.channel, first.tag)
+    inbox.wait(3)
+    wait_until(lambda: consumer.backlog(PATIENCE_S) == 2, "one less")
+    consumer.close()
+    assert consumer.backlog(PATIENCE_S) is None
+
+
 def test_an_acknowledgement_of_an_older_channel_does_nothing(sender: Transport, consume: Consume) -> None:
     """Promise 6: after a rebuild the tags of the channel before mean nothing."""
     publish(sender, [letter(sender, "app", number) for number in range(3)])

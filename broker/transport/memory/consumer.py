@@ -48,17 +48,11 @@ class MemoryConsumer:
 
     def probe(self, timeout_seconds: float) -> int | None:
         """Make a round trip through the transport's thread: return the channel's number, None when it is closed."""
-        answered = threading.Event()
-        alive: list[int] = []
+        return self._ask(timeout_seconds, lambda: self._channel.number)
 
-        def answer() -> None:
-            if self._open:
-                alive.append(self._channel.number)
-            answered.set()
-
-        if not self._courier.here() and self._courier.post(answer):
-            answered.wait(timeout_seconds)
-        return alive[0] if alive else None
+    def backlog(self, timeout_seconds: float) -> int | None:
+        """Return how many messages nobody was given yet, None when the channel is closed."""
+        return self._ask(timeout_seconds, lambda: self._mailbox.waiting)
 
     def rebuild(self) -> None:
         """Close the channel and consume again on a new one, behind every other consumer of the address."""
@@ -95,6 +89,19 @@ class MemoryConsumer:
         """Call the sink with what the channel was given. For the transport's thread only."""
         number, now = self._channel.number, self._clock.now_us()
         self._deliveries([Delivery(kept.envelope, number, tag, kept.redelivered, now) for tag, kept in dealt])
+
+    def _ask(self, timeout_seconds: float, question: Callable[[], int]) -> int | None:
+        answered = threading.Event()
+        answers: list[int] = []
+
+        def answer() -> None:
+            if self._open:
+                answers.append(question())
+            answered.set()
+
+        if not self._courier.here() and self._courier.post(answer):
+            answered.wait(timeout_seconds)
+        return answers[0] if answers else None
 
     def _reopen(self) -> None:
         if self._open:

@@ -50,6 +50,11 @@ class Mailbox:
         self._waiting.append(Kept(envelope))
         return True
 
+    @property
+    def waiting(self) -> int:
+        """How many messages no channel has been given."""
+        return len(self._waiting)
+
     def open(self, channel: Channel) -> None:
         """Add a channel behind the others."""
         self._channels.append(channel)

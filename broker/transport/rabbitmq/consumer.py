@@ -7,7 +7,7 @@ from typing import Any
 
 from pika import BasicProperties
 from pika.channel import Channel
-from pika.spec import Basic
+from pika.spec import Basic, Queue
 
 from broker.errors import NotConfirmed, TransportError
 from broker.lifecycle.clock import Clock
@@ -77,26 +77,13 @@ class RabbitMQConsumer:
 
         RabbitMQ is asked for the queue and how many consume from it: one that RabbitMQ does not know is not alive.
         """
-        answered = threading.Event()
-        alive: list[int] = []
+        asked = self._ask(timeout_seconds)
+        return asked[0] if asked is not None and asked[1].consumer_count > 0 else None
 
-        def ask() -> None:
-            attempt = self._kept.attempt
-            if attempt is None or self._kept.ready is None:
-                answered.set()
-                return
-            self._probes.append(answered)
-            attempt.channel.queue_declare(self._queue, passive=True, callback=partial(answer, attempt))
-
-        def answer(attempt: Attempt, frame: Any) -> None:
-            if attempt.current and frame.method.consumer_count > 0:
-                alive.append(attempt.number)
-            self._probes.remove(answered)
-            answered.set()
-
-        if not self._io.here() and self._io.post(ask):
-            answered.wait(timeout_seconds)
-        return alive[0] if alive else None
+    def backlog(self, timeout_seconds: float) -> int | None:
+        """Return how many messages the queue holds that nobody was given yet, None when RabbitMQ does not answer."""
+        asked = self._ask(timeout_seconds)
+        return None if asked is None else int(asked[1].message_count)
 
     def rebuild(self) -> None:
         """Close the channel and consume again on a new one, behind every other consumer of the address."""
@@ -123,6 +110,29 @@ class RabbitMQConsumer:
         self._batch.clear()
         self._closed(self)
         self._kept.close(done)
+
+    def _ask(self, timeout_seconds: float) -> tuple[int, Queue.DeclareOk] | None:
+        """Ask for the queue on the channel: return the channel's number and the answer, None when there is none."""
+        answered = threading.Event()
+        answers: list[tuple[int, Queue.DeclareOk]] = []
+
+        def ask() -> None:
+            attempt = self._kept.attempt
+            if attempt is None or self._kept.ready is None:
+                answered.set()
+                return
+            self._probes.append(answered)
+            attempt.channel.queue_declare(self._queue, passive=True, callback=partial(answer, attempt))
+
+        def answer(attempt: Attempt, frame: Any) -> None:
+            if attempt.current:
+                answers.append((attempt.number, frame.method))
+            self._probes.remove(answered)
+            answered.set()
+
+        if not self._io.here() and self._io.post(ask):
+            answered.wait(timeout_seconds)
+        return answers[0] if answers else None
 
     def _prepare(self, attempt: Attempt) -> None:
         def declared(error: TransportError | None) -> None:
