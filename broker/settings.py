@@ -159,6 +159,10 @@ class InterAppSettings(EnvironmentSettings):
     """Largest body that is sent or handled, in bytes; a larger one ends as ``failed (invalid)``."""
     prefetch: int = Field(default=200, ge=1, le=10_000)
     """Deliveries that RabbitMQ hands to one app before it waits for an acknowledgement."""
+    retention_days: int = Field(default=30, ge=0, le=36_500)
+    """Handlers that ended this many days ago are purged; 0: however old, they stay."""
+    retention_rows: int = Field(default=1_000_000, ge=0)
+    """Of more handlers than this the oldest that ended are purged; 0: however many, they stay."""
 
     schemes: ClassVar[tuple[str, ...]] = ("memory", "amqp", "amqps")
 

@@ -34,6 +34,8 @@ class ChassisService:
     def start(self, host: Host) -> None:
         """Begin to poll and to handle messages. Raises TableUnavailable."""
         self._host = host
+        # Any process may; this one has the rights of the chassis, and runs wherever its children do.
+        host.drain_dead_letters()
         address = self._settings.name
         chassis = Chassis(address, self._device, host.client(address), self._clock)
 

@@ -1,14 +1,15 @@
 """``interapp handlers``: the Handlers table, the story of one message, and what an operator can do."""
 
 import click
-from click.core import ParameterSource
 
 from broker.cli import options
 from broker.cli.acts import cancel, retry
 from broker.cli.cells import HANDLER_TITLES, handler_cells
 from broker.cli.lines import handler_line, story_line
 from broker.cli.listing import open_database, open_existing, open_listing, print_json, print_rows
+from broker.cli.purge import purge
 from broker.cli.story import tell
+from broker.cli.subcommand import refuse_lost_options
 from broker.lifecycle.clock import SystemClock
 from broker.lifecycle.state import Reason, State
 from broker.table.census import list_workers
@@ -37,7 +38,7 @@ def handlers(
 ) -> None:
     """List handlers and their states, the newest last; or act on some of them."""
     if ctx.invoked_subcommand is not None:
-        _refuse_lost_options(ctx)
+        refuse_lost_options(ctx)
         return
     wanted = Wanted(
         states=frozenset(map(State, states)),
@@ -64,15 +65,6 @@ def handlers(
             print_rows(HANDLER_TITLES, ([handler_cells(row, now_us) for row in rows] for rows in chunks))
 
 
-def _refuse_lost_options(ctx: click.Context) -> None:
-    """Refuse options of the listing before a subcommand: ``handlers --kind K retry --failed`` would retry every kind."""
-    for parameter in ctx.command.params:
-        if parameter.name and ctx.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT:
-            raise click.UsageError(
-                f"{parameter.opts[0]} belongs behind {ctx.invoked_subcommand}, or to the listing alone."
-            )
-
-
 @handlers.command()
 @click.argument("message_id", metavar="ID")
 @options.destination
@@ -95,3 +87,4 @@ def show(message_id: str, *, app: str | None, full: bool, as_json: bool) -> None
 
 handlers.add_command(retry)
 handlers.add_command(cancel)
+handlers.add_command(purge)

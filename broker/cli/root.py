@@ -24,6 +24,7 @@ BUILT_IN: dict[str, tuple[str, str]] = {
         "List messages as they travelled, with round trips.",
     ),
     "db": ("broker.cli.db:db", "Bring the database to this version."),
+    "dead-letters": ("broker.cli.dead_letters:dead_letters", "List what reached no app; show, replay, discard."),
     "handlers": ("broker.cli.handlers:handlers", "List handlers and their states; show, retry, cancel, purge."),
     "kinds": ("broker.cli.kinds:kinds", "List the kinds of message that are known."),
     "send": ("broker.cli.send:send", "Send a message; with --wait, print its reply."),

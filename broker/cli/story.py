@@ -1,11 +1,10 @@
 """The whole story of one message, as lines of text."""
 
-import json
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 
 import click
 
+from broker.cli.body import body_lines
 from broker.cli.cells import state_text, tries_text
 from broker.cli.lines import next_attempt_us, worker_status
 from broker.cli.words import age, duration
@@ -14,9 +13,6 @@ from broker.lifecycle.state import Reason, State
 from broker.observe.printable import printable
 from broker.table.census import WorkerRow
 from broker.table.queries import HandlerRow, HistoryEntry, Letter
-
-SHOWN_BODY = 4096
-"""How much of a body is shown, in characters, unless all of it is asked for."""
 
 STATE_COLOURS = {State.WAITING: "yellow", State.PROCESSING: "cyan", State.SUCCEEDED: "green", State.FAILED: "red"}
 
@@ -53,12 +49,12 @@ def tell(
         yield _field("took", duration(row.finished_us - row.started_us))
     yield ""
     yield click.style(f"body ({letter.body_size} bytes)", bold=True)
-    yield from _text(letter.body.decode(errors="replace"), full=full)
+    yield from body_lines(letter.body.decode(errors="replace"), full=full)
     if len(letter.body) < letter.body_size:
         yield f"  only its first {len(letter.body)} bytes were kept"
     if row.reply is not None:
         yield click.style(f"reply ({printable(row.reply_kind or '')})", bold=True)
-        yield from _text(row.reply, full=full)
+        yield from body_lines(row.reply, full=full)
     yield click.style("history", bold=True)
     yield from _history(row, history)
     yield click.style("what you can do", bold=True)
@@ -133,17 +129,6 @@ def _times(row: HandlerRow, letter: Letter) -> Iterator[tuple[str, int | None]]:
     yield "finished", row.finished_us
     yield "next attempt", row.due_us if row.state is State.WAITING else None
     yield "deadline", letter.deadline_ms * 1000 if letter.deadline_ms is not None else None
-
-
-def _text(text: str, *, full: bool) -> Iterator[str]:
-    # What is no JSON, or nested beyond reason, is shown as it came.
-    with suppress(ValueError, RecursionError):
-        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    shown = text if full else text[:SHOWN_BODY]
-    for line in shown.split("\n"):
-        yield f"  {printable(line)}"
-    if len(shown) < len(text):
-        yield f"  … ({len(text) - len(shown)} more characters; --full shows them)"
 
 
 def _history(row: HandlerRow, history: Sequence[HistoryEntry]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from broker.handlers.context import Context, ResourceT
@@ -144,6 +145,6 @@ def _check_isolated(name: str, function: Callable[..., Any], timeout: float | No
             f"{name} cannot be isolated: its process imports it by name, so make it a function of a module"
             " (no lambda, no function within a function, and not in the script that is run)"
         )
-    if timeout is None:
+    if timeout is None or not isfinite(timeout):
         # Without one nothing would ever kill it, which is what it is isolated for.
         raise ValueError(f"{name}: isolated=True needs timeout=…, the seconds after which its process is killed")

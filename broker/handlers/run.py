@@ -1,6 +1,6 @@
 """Runs one handler for one message: the one ladder from what it did to its outcome."""
 
-from broker.errors import ContractError, Reject, RetryLater, TableUnavailable
+from broker.errors import ContractError, Reject, RetryLater, Superseded, TableUnavailable
 from broker.handlers.context import Context, ResourceT
 from broker.handlers.outcome import Failed, Outcome, Retry, Succeeded
 from broker.handlers.registry import Handler
@@ -45,6 +45,11 @@ def timed_out(handler: Handler[ResourceT], attempt: int) -> Outcome:
     )
 
 
+def crashed(handler: Handler[ResourceT], attempt: int, how: str) -> Outcome:
+    """Return another attempt or the end, for an isolated handler whose process ended under it; ``how`` it ended."""
+    return _after_error(handler, attempt, ChildProcessError(how), Reason.ERROR)
+
+
 def _call(handler: Handler[ResourceT], message: Message, context: Context[ResourceT]) -> Outcome:
     try:
         reply = handler.function(message, context)
@@ -58,7 +63,7 @@ def _call(handler: Handler[ResourceT], message: Message, context: Context[Resour
         return Failed(Reason.REJECTED, shortened(str(exc)))
     except RetryLater as exc:
         return Retry(exc.after_seconds, shortened(str(exc)), counted=False, ordered=handler.retry.ordered)
-    except TableUnavailable as exc:
+    except (TableUnavailable, Superseded) as exc:
         # No fault of the message, and its outcome could not be committed either.
         return Retry(TABLE_PAUSE_SECONDS, shortened(str(exc)), counted=False, ordered=handler.retry.ordered)
     except Exception as exc:  # noqa: BLE001 whatever a handler raises becomes its outcome

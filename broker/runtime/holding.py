@@ -15,6 +15,9 @@ from broker.table.rows import Lease
 
 log = structlog.get_logger("interapp.worker")
 
+BLIND_SECONDS = 3.0
+"""Looks are a second apart at most; after a longer pause, what happened in between is not known."""
+
 TakenT = TypeVar("TakenT", bound=Lease | None)
 
 
@@ -36,6 +39,15 @@ class Sighting:
     value: object
     since: float
     """Monotonic seconds."""
+    last: float
+    """When it was last looked at, in monotonic seconds."""
+
+
+def sighted(before: Sighting | None, value: object, now: float) -> Sighting:
+    """Return how long the value has been seen unchanged. While nobody looked (the table was away), nothing was seen."""
+    if before is None or before.value != value or now - before.last > BLIND_SECONDS:
+        return Sighting(value, now, now)
+    return Sighting(value, before.since, now)
 
 
 class Holding:
@@ -70,8 +82,7 @@ class Holding:
         if self.lease is not None:
             return
         now = self._clock.monotonic()
-        if self._seen is None or self._seen.value != row:
-            self._seen = Sighting(row, now)
+        self._seen = sighted(self._seen, row, now)
         unchanged = now - self._seen.since
         # In our own name though we hold nothing: left over from a take or renewal whose commit was unclear.
         free = row.worker in ("", self._worker)
@@ -151,9 +162,7 @@ class Holding:
 
     def _out_of_the_way(self, holder: Holder) -> bool:
         now = self._clock.monotonic()
-        seen = self._silent.get(holder.worker)
-        if seen is None or seen.value != holder.beats:
-            seen = self._silent[holder.worker] = Sighting(holder.beats, now)
+        seen = self._silent[holder.worker] = sighted(self._silent.get(holder.worker), holder.beats, now)
         silent = now - seen.since
         if silent >= self._liveness.proof_seconds and self._liveness.is_free(holder.incarnation):
             self._leases.found_dead(holder.worker)

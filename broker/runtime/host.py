@@ -3,22 +3,26 @@
 import os
 import socket
 import threading
+from concurrent.futures import Future
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 
 import structlog
 
-from broker.errors import TableUnavailable
+from broker.errors import Superseded, TableUnavailable
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.ids import incarnation_id
 from broker.observe.health import Check, Health
 from broker.runtime.app import App
 from broker.runtime.client import Client
+from broker.runtime.drain import Drain
 from broker.runtime.duty import DutyRunner
+from broker.runtime.guardian import Guardian
 from broker.runtime.holding import Holding
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.presence import Presence
+from broker.runtime.purging import Purging
 from broker.runtime.replies import Replies
 from broker.runtime.worker import Services, Worker
 from broker.settings import InterAppSettings
@@ -59,18 +63,25 @@ class Host:
         self._workers: dict[str, Worker] = {}
         self._duties: dict[str, DutyRunner] = {}
         self._sources: set[str] = set()
+        self._served: set[str] = set()
+        self._handlers_left = False
+        self._drain: Drain | None = None
         self._changing = threading.Lock()
         self._opened = threading.Event()
         self._stopping = threading.Event()
+        self.failed: Future[str] = Future()
+        """Done, with the reason, when nothing but a restart of the process helps."""
+        self._guardian = Guardian(clock, self.workers, self.fail)
         self._presence = Presence(
             table=self.table,
             leases=self._leases,
             liveness=self._liveness,
             outgoing=self.outgoing,
             clock=clock,
-            workers=lambda: list(self._workers.values()),
+            workers=self.workers,
             sources=lambda: sorted(self._sources),
         )
+        self._purging = Purging(self.database, clock, days=settings.retention_days, rows=settings.retention_rows)
 
     def start(self) -> None:
         """Wait for the database, bring it up to date, begin to connect and to beat; ends early when asked to stop."""
@@ -80,6 +91,8 @@ class Host:
             return
         self.transport.start()
         self._presence.start()
+        self._guardian.start()
+        self._purging.start()
         self._opened.set()
 
     def add(self, app: App[Any]) -> Client:
@@ -118,6 +131,7 @@ class Host:
             )
             worker = Worker(app, worker_id, holding, services)
             self._workers[app.address] = worker
+            self._served.add(app.address)
             client = self.client(app.address)
             worker.start()
             self.health.add(f"worker {app.address}", lambda: _worker_check(worker))
@@ -136,6 +150,14 @@ class Host:
         for thread in stopping:
             thread.join()
 
+    def drain_dead_letters(self) -> None:
+        """Keep what reaches no app as rows of the table, from now on. Harmless when that is done already."""
+        with self._changing:
+            if self._drain is None:
+                self._drain = Drain(self.database, self.transport, max_bytes=self.settings.message_max_bytes)
+                self._drain.start()
+                self.health.add("dead letters", self._drain.check)
+
     def client(self, source: str) -> Client:
         """Return a client that sends in the name of an app.
 
@@ -145,6 +167,8 @@ class Host:
 
         def lease_of() -> Lease | None:
             worker = self._workers.get(source)
+            if worker is None and source in self._served:
+                raise Superseded(f"{source} does not run in this process any more")
             return worker.fence() if worker is not None else None
 
         return Client(
@@ -158,17 +182,33 @@ class Host:
             lease_of=lease_of,
         )
 
+    def workers(self) -> list[Worker]:
+        """Return the workers that run here."""
+        return list(self._workers.values())
+
     def apps(self) -> list[str]:
         """Return the addresses of the apps that run here."""
         return sorted(self._workers)
 
+    def fail(self, reason: str) -> None:
+        """Say that nothing but a restart of this process helps: it is not alive any more, and should end."""
+        if not self.failed.done():
+            self.health.add("process", lambda: Check(ok=False, detail=reason, alive=False))
+            self.failed.set_result(reason)
+
     def stop(self) -> None:
         """End everything in order: duties, workers (they commit and acknowledge), relay and heartbeat, connections."""
         self._stopping.set()
+        if self._opened.is_set():
+            self._guardian.stop()
         self.remove(*self.apps())
+        if self._drain is not None:
+            self._drain.stop()
         # Presence goes on until the workers ended: their leases must not look silent meanwhile.
         if self._opened.is_set():
-            self._presence.stop()
+            self._purging.stop()
+            # With a handler that has not ended this process must not look dead: only its end frees the lock then.
+            self._presence.stop(release=not self._handlers_left)
         self.transport.close()
         self.database.close()
 
@@ -190,7 +230,8 @@ class Host:
         duty = self._duties.pop(address, None)
         if duty is not None:
             duty.stop()
-        worker.stop(STOP_SECONDS)
+        if not worker.stop(STOP_SECONDS):
+            self._handlers_left = True
         if duty is not None:
             duty.join(STOP_SECONDS)
         with self._changing:

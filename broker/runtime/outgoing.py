@@ -56,7 +56,7 @@ class Outgoing:
         if not sources or not self._transport.link().up:
             return 0
         before_us = self._clock.now_us() - round(RELAY_AFTER_SECONDS * 1_000_000)
-        rows = self._table.unpublished(sources, before_us=before_us, limit=RELAY_BATCH)
+        rows = self._table.unpublished(sources, user=self._transport.user, before_us=before_us, limit=RELAY_BATCH)
         self.publish(rows)
         return len(rows)
 

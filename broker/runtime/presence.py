@@ -59,8 +59,8 @@ class Presence:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
-        """End both threads, note the last confirms, let the process's lock go."""
+    def stop(self, *, release: bool = True) -> None:
+        """End both threads, note the last confirms, let the process's lock go (``release``)."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
@@ -68,7 +68,8 @@ class Presence:
             self._outgoing.flush()
         except TableError as exc:
             log.warning("some confirms are not noted; those rows are published again later", error=str(exc))
-        self._liveness.release()
+        if release:
+            self._liveness.release()
 
     def check(self) -> Check:
         """Say whether the table answers and the beat goes on."""

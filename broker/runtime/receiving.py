@@ -39,6 +39,10 @@ class Receiving:
         self._lock = threading.Lock()
         self._arrived: list[Delivery] = []
         self._intake = Intake()
+        self.delivered = 0
+        """How many deliveries have arrived since the start."""
+        self.acknowledged = 0
+        """How often some of them were acknowledged."""
         self._consumer: Consumer = transport.consume(app, self._delivered, prefetch=prefetch)
 
     def take_in(self) -> None:
@@ -99,11 +103,25 @@ class Receiving:
         with self._lock:
             last = self._intake.acknowledge(monotonic=self._clock.monotonic())
         if last is not None:
+            self.acknowledged += 1
             self._consumer.ack(*last)
 
     def alive(self, channel: int) -> bool:
         """Tell, after a round trip, whether this channel is still the one that RabbitMQ delivers by."""
         return self._consumer.probe(PROBE_SECONDS) == channel
+
+    def registered(self) -> bool:
+        """Tell, after a round trip on its channel, whether RabbitMQ knows the consumer."""
+        return self._consumer.probe(PROBE_SECONDS) is not None
+
+    def backlog(self) -> int:
+        """Return how many messages wait at RabbitMQ, 0 when that cannot be told."""
+        return self._consumer.backlog(PROBE_SECONDS) or 0
+
+    def at_hand(self) -> tuple[int, int]:
+        """Return how many deliveries are not acknowledged, and of how many of these no row has been seen."""
+        with self._lock:
+            return len(self._intake) + len(self._arrived), self._intake.unknown_count()
 
     def rebuild(self) -> None:
         """Close the channel and queue up behind the other consumers."""
@@ -125,6 +143,7 @@ class Receiving:
     def _delivered(self, deliveries: Sequence[Delivery]) -> None:
         with self._lock:
             self._arrived += deliveries
+            self.delivered += len(deliveries)
         self._wake()
 
     def _learn(self, envelopes: Sequence[Envelope]) -> bool:

@@ -15,7 +15,6 @@ import structlog
 from broker.errors import TableUnavailable
 from broker.lifecycle.clock import SystemClock
 from broker.observe.health import Check
-from broker.observe.http import HealthServer
 from broker.observe.logs import configure_logs
 from broker.runtime.host import Host
 from broker.settings import InterAppSettings, redacted
@@ -50,7 +49,7 @@ def run_services(
     *,
     ready: Callable[[Host], None] | None = None,
 ) -> int:
-    """Run services until SIGTERM or SIGINT; return the process's exit code. For the main thread.
+    """Run services until SIGTERM or SIGINT, or until only a restart helps (exit code 1). For the main thread.
 
     ``build`` makes the services before anything starts, so that a setting that can never be right ends the process at
     once: raises SettingError. ``ready`` is called once when all of them run. A second signal ends the process at
@@ -62,6 +61,9 @@ def run_services(
     host.health.add("services", lambda: Check(ok=False, detail="starting"))
     with stop_signal() as stopping, ExitStack() as undo:
         if settings.http_port is not None:
+            # Only a process with INTERAPP_HTTP_PORT set needs a web server.
+            from broker.observe.http import HealthServer  # noqa: PLC0415
+
             # First up and last down: it says why the rest is not there.
             server = HealthServer(host.health, settings.http_host, settings.http_port)
             server.start()
@@ -84,10 +86,15 @@ def run_services(
             )
             if ready is not None:
                 ready(host)
-        log.info("stopping", signal=stopping.result().name)
+        ends: list[Future[Any]] = [stopping, host.failed]
+        wait(ends, return_when=FIRST_COMPLETED)
+        if host.failed.done():
+            log.error("giving up: only a restart helps", reason=host.failed.result())
+        else:
+            log.info("stopping", signal=stopping.result().name)
         host.health.add("services", lambda: Check(ok=False, detail="stopping"))
     log.info("stopped")
-    return 0
+    return 1 if host.failed.done() else 0
 
 
 @contextmanager

@@ -19,12 +19,15 @@ from broker.lifecycle.state import State
 from broker.runtime.app import App
 from broker.runtime.client import Run, current_run
 from broker.runtime.holding import Holding, Post
+from broker.runtime.isolation.frames import Job
+from broker.runtime.isolation.isolation import CANCEL_SECONDS, open_isolation
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.pace import Pace
 from broker.runtime.receiving import Receiving
 from broker.runtime.running import Batch, Running
 from broker.runtime.settlements import to_settlement
 from broker.runtime.settling import Settling
+from broker.runtime.vigil import Sight
 from broker.table.documents import AppDocuments
 from broker.table.leases import LeaseRow
 from broker.table.rows import Claimed, HandlerFacts, Lease, Settlement
@@ -76,6 +79,7 @@ class Worker:
         self._clock = services.clock
         self._documents = AppDocuments(services.table.database, app.address)
         self._settling = Settling(services.table, services.outgoing)
+        self._isolation = open_isolation(app, services.clock)
         self._pace = Pace()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -89,6 +93,8 @@ class Worker:
         self._batch: Batch | None = None
         self._unsettled: tuple[Batch, list[Settlement], list[Claimed]] | None = None
         self._detail = ""
+        self._doubt = ""
+        self._claims = 0
         self._thread = threading.Thread()
         self._receiving = Receiving(
             app.address,
@@ -104,6 +110,8 @@ class Worker:
 
     def start(self) -> None:
         """Begin to work."""
+        if self._isolation is not None:
+            self._isolation.start()
         self._thread = threading.Thread(target=self._work, name=f"worker {self.app.address}", daemon=True)
         self._thread.start()
 
@@ -115,7 +123,12 @@ class Worker:
         ended = self._ended.wait(timeout_seconds)
         if not ended:
             self._cancel_running()
+            # An isolated handler ends by that, at the latest when its process is killed.
+            ended = self._ended.wait(2 * CANCEL_SECONDS if self._isolation is not None else 0)
+        if not ended:
             log.warning("a handler still runs; its message will be handled again", app=self.app.address, worker=self.id)
+        if self._isolation is not None:
+            self._isolation.close()
         # Not cancelled before: the standby must not start while our last handler runs.
         self._receiving.close()
         return ended
@@ -123,8 +136,35 @@ class Worker:
     def status(self) -> tuple[str, str]:
         """Return where the worker stands and what hinders it, for its row."""
         link = self._receiving.link()
-        detail = self._detail or ("" if link.up else link.detail)
+        detail = self._detail or ("" if link.up else link.detail) or self._doubt
         return ("stopping" if self._stopping.is_set() else self._holding.post.value), detail
+
+    def sight(self) -> Sight | None:
+        """Return how its consumer fares, after round trips to RabbitMQ; None when the worker is ending."""
+        if self._stopping.is_set():
+            return None
+        connected = self._receiving.link().up
+        at_hand, unknown = self._receiving.at_hand()
+        batch = self._batch
+        return Sight(
+            connected=connected,
+            registered=connected and self._receiving.registered(),
+            backlog=self._receiving.backlog() if connected else 0,
+            room=at_hand < self._services.prefetch,
+            delivered=self._receiving.delivered,
+            unknown=unknown,
+            worked=self._receiving.acknowledged + self._claims,
+            busy=batch is not None and batch.running() is not None,
+            active=self.active(),
+        )
+
+    def doubt(self, trouble: str) -> None:
+        """Show what is wrong with its consumer; empty when all is well."""
+        self._doubt = trouble
+
+    def rebuild_consumer(self) -> None:
+        """Close the consumer's channel and consume again."""
+        self._receiving.rebuild()
 
     def held(self) -> Lease | None:
         """Return the lease it believes to hold."""
@@ -140,9 +180,12 @@ class Worker:
             return self._activity.wait_for(lambda: self.active() is active, seconds)
 
     def fence(self) -> Lease:
-        """Return the lease that writes outside handlers must prove; raise Superseded when this worker is not active."""
+        """Return the lease that writes outside outcomes must prove; raise Superseded when this worker is not active.
+
+        One that stops still is: its last handler may write until it has ended.
+        """
         lease = self._holding.lease
-        if lease is None or not self.active():
+        if lease is None or self._holding.post is not Post.ACTIVE or self._lease_lost.is_set():
             raise Superseded(f"{self.id} is not the active worker of {self.app.address}")
         return lease
 
@@ -171,7 +214,9 @@ class Worker:
             return
         seconds = self._clock.monotonic() - running.since
         handler = self.app.registry.get(running.row.envelope.kind)
-        if handler and handler.timeout_seconds is not None and seconds >= handler.timeout_seconds:
+        # An isolated handler is not given up but killed, by the thread that waits for it.
+        in_thread = handler is not None and not handler.isolated
+        if handler and in_thread and handler.timeout_seconds is not None and seconds >= handler.timeout_seconds:
             self._give_up(batch, running, timed_out(handler, running.row.attempt))
         elif seconds >= SLOW_SECONDS:
             self._free(batch)
@@ -264,6 +309,7 @@ class Worker:
             raise
         if not claimed:
             return dropped > 0
+        self._claims += 1
         batch = self._batch = Batch(lease, claimed, self._clock.monotonic())
         self._receiving.claimed(row.envelope.identity for row in claimed)
         self._run_batch(batch)
@@ -301,6 +347,16 @@ class Worker:
         row = running.row
         seed = (*row.envelope.identity, self.app.address, row.generation)
         user, now_us = self._services.transport.user, self._clock.now_us
+        handler = self.app.registry.get(row.envelope.kind)
+        if self._isolation is not None and handler is not None and handler.isolated:
+            job = Job(
+                envelope=row.envelope,
+                attempt=row.attempt,
+                seed=tuple(map(str, seed)),
+                user=user,
+                timeout_seconds=handler.timeout_seconds or 0.0,
+            )
+            return self._isolation.run(handler, job, self._documents, running.cancelled)
         context = Context(
             resource=self.app.resource,
             app=self.app.address,
@@ -312,7 +368,7 @@ class Worker:
         )
         token = current_run.set(Run((*seed, "direct")))
         try:
-            return run(self.app.registry.get(row.envelope.kind), context)
+            return run(handler, context)
         finally:
             current_run.reset(token)
 
@@ -369,6 +425,10 @@ class Worker:
 
     def _stand_by(self) -> None:
         """Superseded: drop what is in hand, let go, and queue up behind the others."""
+        _, refused, _ = self._unsettled or (None, [], [])
+        for item in refused:
+            late = item.row.envelope.message_id
+            log.warning("outcome refused: another worker took the lease", app=self.app.address, id=late)
         self._unsettled = None
         self._batch = None
         self._lease_lost.clear()

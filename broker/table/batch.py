@@ -26,14 +26,15 @@ class Batch:
         self._sqlite = sa.text(sqlite.format(**in_row))
 
     @classmethod
-    def insert(cls, table: str, columns: Mapping[str, str], *, on_conflict: str = "") -> "Batch":
-        """Return an insert of whole rows, in their order."""
+    def insert(cls, table: str, columns: Mapping[str, str], *, where: str = "", on_conflict: str = "") -> "Batch":
+        """Return an insert of whole rows, in their order; ``where`` is what a row of the batch must fulfil."""
+        condition = f"WHERE {where}" if where else ""
         names = ", ".join(columns)
         values = ", ".join(f"{{{name}}}" for name in columns)
         return cls(
             columns,
-            postgresql=f"INSERT INTO {table} ({names}) SELECT {values} FROM {{batch}} ORDER BY position {on_conflict}",  # noqa: S608 names are ours
-            sqlite=f"INSERT INTO {table} ({names}) VALUES ({values}) {on_conflict}",  # noqa: S608 names are ours
+            postgresql=f"INSERT INTO {table} ({names}) SELECT {values} FROM {{batch}} {condition} ORDER BY position {on_conflict}",  # noqa: S608 names are ours
+            sqlite=f"INSERT INTO {table} ({names}) SELECT {values} {condition or 'WHERE true'} {on_conflict}",
         )
 
     @classmethod

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,20 @@ from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.pool import QueuePool
 
 from broker.errors import SettingError, TableError, TableUnavailable
+from broker.lifecycle.clock import SystemClock
 from broker.settings import redacted
+from broker.table.watchdog import Watchdog
 
 SQLITE_BUSY_SECONDS = 15
 """How long a SQLite writer waits for another process to finish before the table counts as unavailable."""
 
 CONNECT_SECONDS = 5
+
+ANSWER_SECONDS = 15.0
+"""How long a transaction may take on PostgreSQL before its connection is cut and the table counts as unavailable."""
+
+IDLE_MS = 5_000
+"""How long PostgreSQL keeps the locks of a process that was frozen, or cut off, inside a transaction."""
 
 
 class Database:
@@ -56,22 +64,25 @@ class Database:
                 pool_timeout=CONNECT_SECONDS,
                 connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "interapp"},
             )
+            event.listen(self.engine, "connect", _prepare_postgresql)
+        self._watchdog = Watchdog(SystemClock(), ANSWER_SECONDS)
 
     def exists(self) -> bool:
         """Tell whether there is a database to look at; a SQLite file is not made by asking."""
         return self.file is None or self.file.exists()
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, patient: bool = False) -> Iterator[Connection]:
         """Run one transaction that may write: committed at the end, rolled back on any exception.
 
-        Raises TableUnavailable when the database is away, full or read-only.
+        ``patient``: it may take as long as it takes. Raises TableUnavailable when the database is away, full or read-only.
         """
         # One writer at a time is SQLite's rule; waiting here is fair and wakes at once, its own busy handler is neither.
         with (
             self.translated(),
             self._writing,
             self.engine.connect() as connection,
+            nullcontext() if patient else self.watched(connection),
             connection.execution_options(write=True).begin(),
         ):
             yield connection
@@ -82,8 +93,22 @@ class Database:
 
         Raises TableUnavailable when the database is away.
         """
-        with self.translated(), self.engine.connect() as connection, connection.begin():
+        with (
+            self.translated(),
+            self.engine.connect() as connection,
+            self.watched(connection),
+            connection.begin(),
+        ):
             yield connection
+
+    def watched(self, connection: Connection) -> AbstractContextManager[None]:
+        """Return a block that fails when the server takes too long to answer; SQLite has its own busy timeout."""
+        if self.is_sqlite:
+            return nullcontext()
+        driver = connection.connection.driver_connection
+        if driver is None or driver.closed:
+            return nullcontext()
+        return self._watchdog.watching(driver.fileno())
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -117,6 +142,13 @@ def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _prepare_postgresql(dbapi_connection: Any, _record: object) -> None:
+    # In autocommit, or the first rollback would undo it. Not as a parameter of the connection: proxies refuse those.
+    dbapi_connection.autocommit = True
+    dbapi_connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_MS}")
+    dbapi_connection.autocommit = False
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -124,7 +124,8 @@ class AdvisoryLiveness:
         with self._database.translated():
             if self._connection is not None:
                 try:
-                    self._connection.execute(sa.text("SELECT 1"))
+                    with self._database.watched(self._connection):
+                        self._connection.execute(sa.text("SELECT 1"))
                 except sa.exc.DBAPIError:
                     self._connection.invalidate()
                     self._connection.close()
@@ -134,7 +135,8 @@ class AdvisoryLiveness:
                 self._locked = False
             if not self._locked:
                 # Only tried: the server may not have noticed yet that our last session is gone, and keeps the lock for it.
-                taken = self._connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key})
+                with self._database.watched(self._connection):
+                    taken = self._connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key})
                 self._locked = bool(taken.scalar())
 
     def is_free(self, incarnation: str) -> bool:

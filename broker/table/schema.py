@@ -153,3 +153,60 @@ documents = sa.Table(
     sa.Column("updated_us", sa.BigInteger, nullable=False),
 )
 """What an app knows, as JSON, written in the transaction of an outcome or of sends."""
+
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("destination", sa.Text, primary_key=True),
+    sa.Column("amqp_user", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("purged_us", sa.BigInteger, nullable=False, index=True),
+)
+"""Identities of rows that were purged, so that a late duplicate is not handled again. ``state`` is the row's last one."""
+
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    sa.Column("number", Integer64, sa.Identity(always=True), primary_key=True),
+    # Where it was found, and why.
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("routing_key", sa.Text, nullable=False),
+    sa.Column("headers", sa.Text, nullable=False),
+    sa.Column("arrived_us", sa.BigInteger, nullable=False),
+    # What was sent.
+    sa.Column("message_id", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("amqp_user", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("correlation_id", sa.Text, nullable=False),
+    sa.Column("reply_to", sa.Text, nullable=False),
+    sa.Column("traceparent", sa.Text, nullable=False),
+    sa.Column("sent_us", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("body_size", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    # What an operator did with it.
+    sa.Column("state", sa.Text, nullable=False, server_default="kept"),
+    sa.Column("who", sa.Text),
+    sa.Column("at_us", sa.BigInteger),
+    sa.Column("result", sa.Text),
+    sa.CheckConstraint("state IN ('kept', 'replayed', 'discarded')", name="dead_letters_state"),
+    sqlite_autoincrement=True,
+)
+"""Deliveries that reached no app, from RabbitMQ's queues for those. ``destination`` is empty when it is no address."""
+
+sa.Index(
+    "dead_letters_identity",
+    dead_letters.c.queue,
+    dead_letters.c.message_id,
+    dead_letters.c.digest,
+    unique=True,
+    postgresql_where=sa.text("state = 'kept' AND message_id <> ''"),
+    sqlite_where=sa.text("state = 'kept' AND message_id <> ''"),
+)

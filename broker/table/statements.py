@@ -30,6 +30,12 @@ INSERT_MESSAGES = Batch.insert(
         "error": "text",
         "finished_us": "bigint",
     },
+    # What was purged is not made again by a late duplicate. Not NOT EXISTS: PostgreSQL would make a join of it and read all
+    # tombstones for one row; a subquery that yields a value is looked up in the index, row by row.
+    where=(
+        "(SELECT t.purged_us FROM tombstones AS t"
+        " WHERE t.id = {id} AND t.destination = {destination} AND t.amqp_user = {amqp_user}) IS NULL"
+    ),
     on_conflict="ON CONFLICT DO NOTHING",
 )
 
@@ -130,7 +136,9 @@ SETTLE = Batch.update(
     },
     set_=(
         "state = {state}, reason = {reason}, error = {error}, phase = {phase}, attempts = t.attempts - {uncounted}, "
-        "due_us = {due_us}, ordered = {ordered}, reply_kind = {reply_kind}, reply = {reply}, started_us = {started_us}, "
+        # A cancel request does not wait until the retry is due: the next claim ends the row.
+        "due_us = CASE WHEN t.cancel_requested THEN 0 ELSE {due_us} END, ordered = {ordered}, "
+        "reply_kind = {reply_kind}, reply = {reply}, started_us = {started_us}, "
         "finished_us = {finished_us}, suspect = false"
     ),
     where="t.seq = {seq} AND t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",

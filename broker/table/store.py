@@ -18,8 +18,9 @@ from broker.table.database import Database
 from broker.table.documents import write_documents
 from broker.table.envelopes import storable, to_envelope, to_row
 from broker.table.rows import Candidate, Claimed, FactsOf, Lease, Settled, Settlement, Standing
-from broker.table.schema import messages
+from broker.table.schema import history, messages
 from broker.table.subscriptions import subscribers
+from broker.table.tombstones import purged
 
 KEPT_BYTES = 64 * 1024
 """How much of a body that is too large is kept."""
@@ -56,7 +57,7 @@ class HandlerTable:
         """Commit messages, events and documents together; return the rows to publish, one per event and subscriber too.
 
         ``app`` owns the documents. With a ``lease`` nothing is written unless it is still held: raises Superseded.
-        An id that is in the table already is not written again. Raises TableUnavailable.
+        An id that is in the table already, or was purged, is not written again. Raises TableUnavailable.
         """
         with self.database.write() as connection:
             if lease is not None:
@@ -66,7 +67,8 @@ class HandlerTable:
     def arrived(self, app: str, envelopes: Sequence[Envelope], *, max_bytes: int) -> dict[tuple[str, str], Standing]:
         """Give every delivery without a row its row; return where each stands, by (message id, user).
 
-        A body above ``max_bytes`` becomes ``failed (invalid)`` with its first 64 KiB. Raises TableUnavailable.
+        A late duplicate of a row that was purged gets none: it stands where that row ended. A body above ``max_bytes``
+        becomes ``failed (invalid)`` with its first 64 KiB. Raises TableUnavailable.
         """
         delivered = {envelope.identity: storable(envelope) for envelope in envelopes}
         with self.database.read() as connection:
@@ -77,7 +79,7 @@ class HandlerTable:
             with self.database.write() as connection:
                 rows = [_foreign_row(envelope, max_bytes, now_us) for envelope in missing]
                 statements.INSERT_MESSAGES.execute(connection, rows)
-                standing |= _standing(connection, app, missing)
+                standing |= _standing(connection, app, missing) | purged(connection, app, missing)
         return {identity: standing[kept.identity] for identity, kept in delivered.items() if kept.identity in standing}
 
     def claim(
@@ -111,7 +113,10 @@ class HandlerTable:
             changed = statements.SETTLE.execute(connection, [_settle_row(lease, item) for item in settlements])
             mine = settlements if changed == len(settlements) else _still_mine(connection, lease, settlements)
             kept = {item.row.seq for item in mine}
-            statements.INSERT_HISTORY.execute(connection, _history(lease, mine))
+            entries = _history(lease, mine)
+            statements.INSERT_HISTORY.execute(
+                connection, entries if mine is settlements else _not_written(connection, entries)
+            )
             statements.GIVE_BACK.execute(
                 connection, [{"seq": row.seq, "epoch": lease.epoch, "claims": row.claims} for row in give_back]
             )
@@ -139,13 +144,17 @@ class HandlerTable:
             with self.database.write() as connection:
                 statements.MARK_PUBLISHED.execute(connection, rows)
 
-    def unpublished(self, sources: Sequence[str], *, before_us: int, limit: int) -> list[Envelope]:
-        """Return waiting rows of these senders that were committed before a time and never confirmed, oldest first."""
+    def unpublished(self, sources: Sequence[str], *, user: str, before_us: int, limit: int) -> list[Envelope]:
+        """Return waiting rows of these senders that were committed before a time and never confirmed, oldest first.
+
+        Only those of the RabbitMQ user that is to publish them: RabbitMQ takes no others from it.
+        """
         query = (
             sa.select(*ENVELOPE_COLUMNS)
             .where(
                 sa.text("open AND NOT published"),
                 messages.c.source.in_(sources),
+                messages.c.amqp_user == user,
                 messages.c.state == State.WAITING.value,
                 messages.c.sent_us < before_us,
             )
@@ -338,6 +347,15 @@ def _history(lease: Lease, settlements: Sequence[Settlement]) -> list[dict[str, 
         for item in settlements
         if item.state is not State.SUCCEEDED
     ]
+
+
+def _not_written(connection: Connection, entries: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return the entries that a commit whose answer was lost has not written already."""
+    query = sa.select(history.c.seq, history.c.at_us, history.c.what).where(
+        history.c.seq.in_([entry["seq"] for entry in entries])
+    )
+    written = {tuple(row) for row in connection.execute(query)}
+    return [entry for entry in entries if (entry["seq"], entry["at_us"], entry["what"]) not in written]
 
 
 def _event(seq: int, at_us: int, what: str, attempt: int, who: str, detail: str) -> dict[str, object]:

@@ -34,7 +34,7 @@ def upgrade(database: Database) -> str | None:
             database.file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise TableUnavailable(f"the folder of {database.shown_url} cannot be made: {exc.strerror}") from exc
-    with database.write() as connection:
+    with database.write(patient=True) as connection:
         if not database.is_sqlite:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
         before = _revision(connection)

@@ -18,10 +18,33 @@ another order, and lose what it had not confirmed. What it must keep:
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from broker.errors import TransportError
 from broker.messages.envelope import Envelope
+
+
+class Reserved(StrEnum):
+    """Queues of interapp itself, in which lies what reached no app."""
+
+    UNROUTABLE = "unroutable"
+    """What was sent to an address that has no queue."""
+    DEAD_LETTERS = "dead-letters"
+    """What a queue gave up: too old, too often delivered, rejected, too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How a delivery came to a reserved queue."""
+
+    queue: str
+    """Name of the reserved queue at the carrier."""
+    reason: str
+    """Why, in words."""
+    routing_key: str
+    headers: str
+    """Every header, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +59,9 @@ class Delivery:
     redelivered: bool
     received_us: int
     """Wall clock at arrival, in microseconds since 1970."""
+    origin: Origin | None = None
+    """What came from a reserved queue has one. Its envelope has no destination when that is no address, and no id when the
+    producer gave none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +131,13 @@ class Transport(Protocol):
 
     def consume(self, address: str, deliveries: Deliveries, *, prefetch: int) -> Consumer:
         """Consume the address, from now until closed; at most ``prefetch`` deliveries are unacknowledged at a time."""
+        ...
+
+    def consume_reserved(self, queue: Reserved, deliveries: Deliveries, *, prefetch: int) -> Consumer:
+        """Consume what reached no app, as ``consume`` does, but every consumer of the queue gets a share.
+
+        Whatever a consumer has acknowledged is gone: it must be kept elsewhere by then.
+        """
         ...
 
     def listen(self, rung: Rung) -> str:

@@ -250,7 +250,8 @@ class Fleet:
 
     def _start(self, process: _ProcessT) -> _ProcessT:
         self.processes.append(process)
-        return self._stack.enter_context(process)
+        self._stack.enter_context(process)
+        return process
 
     def _port(self) -> int:
         port = ReservedPort()

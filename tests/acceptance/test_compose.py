@@ -99,8 +99,8 @@ class Deployment:
             found["INTERAPP_HTTP_PORT"] = str(self.port(name, found["INTERAPP_HTTP_PORT"]))
         if "LANTIME_URL" in found:
             url = urlsplit(found["LANTIME_URL"])
-            assert url.hostname in compose()["services"], "by default the simulator of this file"
-            found["LANTIME_URL"] = f"{url.scheme}://127.0.0.1:{self.port(url.hostname, str(url.port))}"
+            assert url.hostname == "simulator", "by default the one of this file"
+            found["LANTIME_URL"] = f"{url.scheme}://127.0.0.1:{self.port('simulator', str(url.port))}"
             found["LANTIME_POLL_SECONDS"] = "1"
         return found
 

@@ -313,6 +313,14 @@ class Side:
         """See how the lease stands."""
         self.holding.seen(look(self._place))
 
+    def look_for(self, seconds: float) -> None:
+        """See how the lease stands, again and again as a worker does, until that much time has passed."""
+        ends = self._place.clock.monotonic() + seconds
+        while self._place.clock.monotonic() < ends:
+            self._place.clock.advance(min(1.0, ends - self._place.clock.monotonic()))
+            self.look()
+            self.work()
+
     def work(self) -> Post:
         """Do what a worker does at each turn, and return where it stands."""
         self.holding.pay_debts()
@@ -374,7 +382,7 @@ def test_a_successor_does_not_wait_for_the_dead(place: Place, locks: Locks, dead
     assert two.work() is Post.TAKING_OVER
     place.clock.advance(locks.proof_seconds)
     assert two.work() is (Post.ACTIVE if dead else Post.TAKING_OVER)
-    place.clock.advance(LEASE_SECONDS - locks.proof_seconds)
+    two.look_for(LEASE_SECONDS - locks.proof_seconds)
     assert two.work() is Post.ACTIVE
     (row,) = place.select("SELECT died FROM workers WHERE id = :id", id=one.worker)
     assert bool(row["died"]) is dead, "what is not proven is not noted"
@@ -400,16 +408,29 @@ def test_a_silent_lease_is_taken_by_the_observers_clock(place: Place, locks: Loc
     one.work()
     place.clock.advance(100.0)  # before the first look: proves nothing
     two.look()
-    place.clock.advance(LEASE_SECONDS - 0.1)
-    two.look()
+    two.look_for(LEASE_SECONDS - 0.1)
     assert two.holding.lease is None
     one.beat()
     two.look()
-    place.clock.advance(LEASE_SECONDS - 0.1)
+    two.look_for(LEASE_SECONDS - 0.1)
+    assert two.holding.lease is None
+    two.look_for(0.1)
+    assert two.holding.lease is not None
+
+
+def test_what_nobody_looked_at_is_not_silence(place: Place, locks: Locks) -> None:
+    """After an outage of the table, in which nobody could renew, a holder gets its whole lease time again."""
+    one, two = Side(place, A, locks), Side(place, B, locks)
+    one.holding.rung(1)
+    one.work()
+    two.look()
+    two.look_for(LEASE_SECONDS - 1)
+    place.clock.advance(60.0)
     two.look()
     assert two.holding.lease is None
-    place.clock.advance(0.1)
-    two.look()
+    two.look_for(LEASE_SECONDS - 1)
+    assert two.holding.lease is None
+    two.look_for(1.0)
     assert two.holding.lease is not None
 
 

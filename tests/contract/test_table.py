@@ -157,15 +157,16 @@ def test_unconfirmed_rows_are_found_until_they_are_marked(place: Place) -> None:
     sent = [message(f"n{number}", sent_us=100 + number) for number in range(4)]
     place.send(*sent)
     place.send(message("of another", source="another", sent_us=1), message("too new", sent_us=500))
+    place.send(message("of another user", user="somebody", sent_us=1))
     place.table.arrived(APP, [message("foreign", sent_us=1)], max_bytes=1000)
-    unpublished = place.table.unpublished([SENDER], before_us=500, limit=10)
+    unpublished = place.table.unpublished([SENDER], user="", before_us=500, limit=10)
     assert unpublished == sent
-    assert place.table.unpublished([SENDER], before_us=500, limit=2) == sent[:2]
+    assert place.table.unpublished([SENDER], user="", before_us=500, limit=2) == sent[:2]
     place.table.mark_published(sent[:3])
-    assert place.table.unpublished([SENDER], before_us=500, limit=10) == sent[3:]
+    assert place.table.unpublished([SENDER], user="", before_us=500, limit=10) == sent[3:]
     lease = place.lease()
     place.table.settle(lease, [succeeded(row) for row in place.claim(lease)])
-    assert place.table.unpublished([SENDER], before_us=500, limit=10) == []
+    assert place.table.unpublished([SENDER], user="", before_us=500, limit=10) == []
 
 
 # Rows for what arrives.
@@ -642,6 +643,18 @@ def test_a_cancelled_ordered_retry_holds_up_nothing_any_more(place: Place) -> No
     assert ids(place.claim(lease)) == ["n001"]
 
 
+def test_a_cancel_request_does_not_wait_for_the_retry(place: Place) -> None:
+    """A running row that is to be cancelled and asks for another attempt ends at once, not when that attempt is due."""
+    place.send(*messages(1))
+    lease = place.lease()
+    (row,) = place.claim(lease)
+    place.execute("UPDATE messages SET cancel_requested = true WHERE id = :id", id="n000")
+    place.table.settle(lease, [retry(row, due_us=2**60, ordered=True)])
+    assert place.claim(lease) == []
+    ended = place.row("n000")
+    assert (ended["state"], ended["reason"]) == ("failed", "cancelled")
+
+
 def test_apps_with_work_are_those_with_a_row_to_claim_now(place: Place) -> None:
     """A look at the table finds waiting rows that are due and rows of an older epoch, and nothing else."""
     places = ["due", "not-due", "running", "lost", "final", "empty"]
@@ -856,7 +869,7 @@ def test_a_database_that_is_away_is_unavailable(kind: str, tmp_path: Path) -> No
             lambda: table.claim(lease, lambda _kind: None, limit=1, arrivals={}),
             lambda: table.settle(lease, []),
             lambda: table.mark_published([message()]),
-            lambda: table.unpublished([SENDER], before_us=1, limit=1),
+            lambda: table.unpublished([SENDER], user="", before_us=1, limit=1),
             lambda: table.apps_with_work([APP]),
             lambda: revision(database),
         ):

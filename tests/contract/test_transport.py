@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from broker.errors import ConnectionLost, NotConfirmed
 from broker.messages.envelope import Envelope
-from broker.transport.seam import Consumer, Transport
+from broker.transport.seam import Consumer, Reserved, Transport
 
 Consume = Callable[..., Consumer]
 
@@ -532,3 +532,20 @@ def test_memory_loses_nothing_whatever_consumers_do(changes: list[str]) -> None:
         transport.consume("app", rest, prefetch=1000)
         expected = [one.message_id for one in sent if one.message_id not in acked]
         assert rest.wait_ids(len(expected)) == expected
+
+
+# What reached no app.
+
+
+@pytest.mark.parametrize("queue", list(Reserved))
+def test_what_reached_no_app_can_be_consumed(carrier: Carrier, queue: Reserved) -> None:
+    """A reserved queue has any number of consumers, each is registered and closes; what has an app is not in it."""
+    transport, inboxes = carrier.open(), [Inbox(), Inbox()]
+    consumers = [registered(transport.consume_reserved(queue, inbox, prefetch=5)) for inbox in inboxes]
+    child = Inbox()
+    registered(transport.consume("child", child, prefetch=5))
+    publish(transport, [letter(transport, "child")])
+    assert child.wait(1)[0].origin is None
+    for inbox, consumer in zip(inboxes, consumers, strict=True):
+        inbox.stays_at(0)
+        consumer.close()

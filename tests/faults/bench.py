@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import ledger_service
 import sqlalchemy as sa
+
 from broker.errors import TableUnavailable
 from broker.lifecycle.clock import SystemClock
 from broker.lifecycle.state import State
@@ -54,15 +56,19 @@ class Bench:
         self.vhost = env["INTERAPP_BROKER_URL"].rpartition("/")[2]
         self._faults: list[int] = []
 
-    def service(self, seconds: float = 0.0, *, through: str = "", env: Mapping[str, str] | None = None) -> InterappProcess:
+    def service(
+        self, seconds: float = 0.0, *, through: str = "", env: Mapping[str, str] | None = None
+    ) -> InterappProcess:
         """Return a service that works that long in each handler, not started.
 
         ``through`` names a point and what happens there, as ``fault_points.py`` takes them.
         """
         script = "fault_points.py" if through else "ledger_service.py"
-        command = (sys.executable, str(FAULTS / script), *through.split())
-        full = {**self.env, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})}
-        return InterappProcess(APP, str(self.ledger), str(seconds), cwd=self.folder, env=full, command=command)
+        return self._process(script, *through.split(), APP, str(self.ledger), str(seconds), env=env or {})
+
+    def sending_process(self, numbers: range, *, through: str) -> InterappProcess:
+        """Return a process that sends numbers one by one and prints what was accepted, not started."""
+        return self._process("fault_points.py", *through.split(), "send", APP, str(numbers.start), str(numbers.stop))
 
     @contextmanager
     def sender(self, **settings: str) -> Iterator[Client]:
@@ -79,6 +85,11 @@ class Bench:
             ids += client.send_call(notes, to=APP)
         return ids
 
+    def _process(self, script: str, *args: str, env: Mapping[str, str] | None = None) -> InterappProcess:
+        full = {**self.env, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})}
+        command = (sys.executable, str(FAULTS / script))
+        return InterappProcess(*args, cwd=self.folder, env=full, command=command)
+
     # What the ledger, the table and RabbitMQ say.
 
     def rows(self) -> list[HandlerRow]:
@@ -94,6 +105,18 @@ class Bench:
         with self.database.read() as connection:
             return connection.execute(sa.select(leases.c.epoch).where(leases.c.app == APP)).scalar() or 0
 
+    def writable(self) -> bool:
+        """Tell whether no process is in the middle of writing to SQLite, which has one lock for all; else true."""
+        if self.database.file is None:
+            return True
+        with closing(sqlite3.connect(self.database.file, timeout=0.2, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            connection.execute("ROLLBACK")
+        return True
+
     def entries(self) -> list[Entry]:
         """Return the ledger, oldest first."""
         if not self.ledger.exists():
@@ -105,6 +128,11 @@ class Bench:
         """Return the numbers whose handler was started."""
         return {entry.number for entry in self.entries() if entry.what == "start"}
 
+    def silent_seconds(self) -> float:
+        """Return for how long no handler has started or ended."""
+        entries = self.entries()
+        return (time.monotonic_ns() - entries[-1].at_ns) / 1e9 if entries else 0.0
+
     def queue(self) -> dict[str, int]:
         """Return what RabbitMQ says of the app's queue, up to a second old; empty when there is none."""
         assert self.rabbitmq is not None
@@ -115,9 +143,7 @@ class Bench:
         """Return the connections of this virtual host whose client-given name contains the text."""
         assert self.rabbitmq is not None
         found = self.rabbitmq.management.list_connections(self.vhost)
-        return [
-            each["name"] for each in found if name in each.get("client_properties", {}).get("connection_name", "")
-        ]
+        return [each["name"] for each in found if name in each.get("client_properties", {}).get("connection_name", "")]
 
     # Waiting.
 
@@ -193,11 +219,14 @@ class Bench:
         """Return what the reliability report shows of this scenario: counts, and the worst recovery in seconds."""
         starts = [entry for entry in self.entries() if entry.what == "start"]
         first_runs = list(dict.fromkeys(entry.number for entry in starts))
+        rows = self.rows()
         waits = [min((e.at_ns for e in starts if e.at_ns > fault), default=fault) - fault for fault in self._faults]
         return {
-            "messages": len(first_runs),
+            "messages": len(rows),
             "faults": len(self._faults),
-            "runs more than once": len(starts) - len(first_runs),
+            "lost": sum(not row.state.final for row in rows),
+            "run again": len(starts) - len(first_runs),
+            "overtaken": sum(number < max(first_runs[:place], default=0) for place, number in enumerate(first_runs)),
             "worst recovery s": round(max(waits, default=0) / 1e9, 2),
         }
 

@@ -8,19 +8,18 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-
 from bench import Bench
+
 from servers import provision
 from servers.postgresql import PostgreSQLServer
 from servers.rabbitmq import RabbitMQAddress, RabbitMQServer
 from servers.shared import Unavailable
 
-Figures = Callable[[str, object], None]
 OpenBench = Callable[..., AbstractContextManager[Bench]]
 
 
 @pytest.fixture
-def open_bench(tmp_path: Path, record_property: Figures) -> OpenBench:
+def open_bench(tmp_path: Path, request: pytest.FixtureRequest) -> OpenBench:
     """Open a bench on a broker and a database; its figures go into the test report (``--junitxml``)."""
 
     @contextmanager
@@ -28,8 +27,7 @@ def open_bench(tmp_path: Path, record_property: Figures) -> OpenBench:
         env = {"INTERAPP_BROKER_URL": broker_url, "INTERAPP_DATABASE_URL": database_url}
         made = Bench(tmp_path, env, rabbitmq)
         yield made
-        for name, value in made.figures().items():
-            record_property(name, value)
+        request.node.user_properties.extend(made.figures().items())
         made.close()
 
     return opened
@@ -40,10 +38,8 @@ def bench(
     request: pytest.FixtureRequest, tmp_path: Path, rabbitmq: RabbitMQAddress, amqp_url: str, open_bench: OpenBench
 ) -> Iterator[Bench]:
     """A bench on RabbitMQ with PostgreSQL, and on RabbitMQ with SQLite."""
-    if request.param == "postgresql":
-        database_url = request.getfixturevalue("postgres_url")
-    else:
-        database_url = f"sqlite:///{tmp_path}/interapp.db"
+    postgresql = request.param == "postgresql"
+    database_url = request.getfixturevalue("postgres_url") if postgresql else f"sqlite:///{tmp_path}/interapp.db"
     with open_bench(amqp_url, database_url, rabbitmq) as made:
         yield made
 

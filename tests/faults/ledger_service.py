@@ -7,13 +7,14 @@ Run as ``python ledger_service.py APP LEDGER [SECONDS]``: serves APP; each line 
 import os
 import sys
 import time
+from pathlib import Path
 from typing import ClassVar
 
 from broker.errors import Reject
 from broker.handlers.context import Context
 from broker.handlers.registry import HandlerRegistry
-from broker.handlers.retry import Backoff
-from broker.messages.message import Command, Reply
+from broker.handlers.retry import NO_RETRY, Backoff
+from broker.messages.message import Command, Event, Reply
 from broker.runtime.app import App
 from broker.runtime.host import Host
 from broker.runtime.service import run_services
@@ -46,12 +47,39 @@ class NoteInOrder(Note):
     kind: ClassVar[str] = "ledger.note-in-order"
 
 
+class NoteInTime(Note):
+    """The same, with a timeout of half a second."""
+
+    kind: ClassVar[str] = "ledger.note-in-time"
+    hang: float = 0.0
+    """How much longer the first attempt works, whatever it is told."""
+
+
+class NoteWhenOpen(Note):
+    """The same, refused while there is a file ``closed`` beside the ledger."""
+
+    kind: ClassVar[str] = "ledger.note-when-open"
+
+
+class Noticed(Event):
+    """A number that everybody may want to note."""
+
+    kind: ClassVar[str] = "ledger.noticed"
+    number: int
+
+
 class Ledger:
     """A file that every run appends to; one write is one line, whole or not at all."""
 
     def __init__(self, path: str, seconds: float) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self.seconds = seconds
+        self._closed = Path(path).with_name("closed")
+
+    @property
+    def closed(self) -> bool:
+        """Whether notes that may be refused are to be refused."""
+        return self._closed.exists()
 
     def write(self, what: str, number: int, attempt: int) -> None:
         """Append one line."""
@@ -87,6 +115,30 @@ def note(command: Note, ctx: Context[Ledger]) -> Noted:
 def note_in_order(command: NoteInOrder, ctx: Context[Ledger]) -> Noted:
     """Note a number; those after it wait while it is tried again."""
     return note_down(command, ctx)
+
+
+@handlers.handles(NoteInTime, timeout=0.5, retry=Backoff(attempts=3, first=0.05, factor=1.0))
+def note_in_time(command: NoteInTime, ctx: Context[Ledger]) -> Noted:
+    """Note a number; the first attempt may hang, and does not listen."""
+    noted = note_down(command, ctx)
+    if ctx.attempt == 1:
+        time.sleep(command.hang)
+    return noted
+
+
+@handlers.handles(NoteWhenOpen, retry=NO_RETRY)
+def note_when_open(command: NoteWhenOpen, ctx: Context[Ledger]) -> Noted:
+    """Note a number, unless notes are refused now."""
+    if ctx.resource.closed:
+        raise Reject("closed")
+    return note_down(command, ctx)
+
+
+@handlers.handles(Noticed)
+def noticed(event: Noticed, ctx: Context[Ledger]) -> None:
+    """Note the number of an event."""
+    ctx.resource.write("start", event.number, ctx.attempt)
+    ctx.resource.write("end", event.number, ctx.attempt)
 
 
 class LedgerService:

@@ -3,6 +3,7 @@
 import random
 
 from bench import Bench
+
 from servers.processes import eventually
 
 

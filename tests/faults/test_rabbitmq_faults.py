@@ -2,9 +2,10 @@
 
 import time
 
+import ledger_service
 import pytest
-
 from bench import QUEUE, Bench
+
 from servers.processes import eventually
 from servers.rabbitmq import RabbitMQServer
 
@@ -44,10 +45,14 @@ def test_rabbitmq_away_under_load(rabbitmq_bench: Bench, broken_rabbitmq: Rabbit
 
 
 def test_rabbitmq_wiped_while_messages_wait(rabbitmq_bench: Bench, broken_rabbitmq: RabbitMQServer) -> None:
-    """RabbitMQ's disk wiped while messages wait for a child that is down: the child finds every one, in order."""
+    """RabbitMQ's disk wiped while commands and events wait for a child that is down: the child finds every one, in order."""
     bench = rabbitmq_bench
+    with bench.service() as child:
+        child.wait_for_line("active")  # it has subscribed
     with bench.sender() as client:
-        bench.send(client, range(200))
+        bench.send(client, range(150))
+        for number in range(150, 200):
+            client.publish(ledger_service.Noticed(number=number))
         eventually(lambda: bench.queue().get("messages") == 200, 20, "RabbitMQ has all messages")
         broken_rabbitmq.kill()
         broken_rabbitmq.wipe()
@@ -62,17 +67,20 @@ def test_rabbitmq_wiped_while_messages_wait(rabbitmq_bench: Bench, broken_rabbit
 def test_connections_closed_one_by_one(rabbitmq_bench: Bench, broken_rabbitmq: RabbitMQServer) -> None:
     """Every connection closed by an administrator, one after another, under load with a standby: nothing lost or overtaken."""
     bench = rabbitmq_bench
-    with bench.sender() as client, bench.service(seconds=0.01) as first, bench.service(seconds=0.01):
+    with bench.sender() as client, bench.service(seconds=0.01) as first:
         first.wait_for_line("active")
-        bench.send(client, range(300))
-        names = eventually(lambda: found if len(found := bench.connections()) >= 5 else [], 20, "all connections are listed")
-        for number, name in enumerate(names):
-            bench.wait_started(20 + 20 * number)
-            bench.fault()
-            broken_rabbitmq.management.close_connection(name)
-        bench.check(range(300))
-        bench.check_no_overlap()
-        bench.wait_drained()
+        with bench.service(seconds=0.01) as second:
+            second.wait_for_line("ready")
+            bench.send(client, range(300))
+            # the sender only publishes
+            names = eventually(lambda: found if len(found := bench.connections()) >= 5 else [], 20, "5 connections")
+            for number, name in enumerate(names):
+                bench.wait_started(20 + 20 * number)
+                bench.fault()
+                broken_rabbitmq.management.close_connection(name)
+            bench.check(range(300))
+            bench.check_no_overlap()
+            bench.wait_drained()
 
 
 def test_memory_alarm(rabbitmq_bench: Bench, broken_rabbitmq: RabbitMQServer) -> None:
@@ -100,7 +108,9 @@ def test_memory_alarm(rabbitmq_bench: Bench, broken_rabbitmq: RabbitMQServer) ->
 
 
 @pytest.mark.parametrize("fault", ["delete", "purge"])
-def test_queue_deleted_or_purged_under_a_consumer(rabbitmq_bench: Bench, broken_rabbitmq: RabbitMQServer, fault: str) -> None:
+def test_queue_deleted_or_purged_under_a_consumer(
+    rabbitmq_bench: Bench, broken_rabbitmq: RabbitMQServer, fault: str
+) -> None:
     """A queue deleted or purged under a running consumer: what was in it is handled, and the consumer is rung again."""
     bench = rabbitmq_bench
     management = broken_rabbitmq.management

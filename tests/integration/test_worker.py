@@ -17,6 +17,7 @@ from broker.errors import (
     ReplyTimeout,
     RequestFailed,
     RetryLater,
+    Superseded,
     TableUnavailable,
     TransportError,
 )
@@ -32,6 +33,7 @@ from broker.runtime.client import Client
 from broker.runtime.host import Host
 from broker.settings import InterAppSettings
 from broker.table import operator_acts
+from broker.table.liveness import open_liveness
 from broker.table.store import HandlerTable
 from broker.transport.memory.transport import MemoryTransport
 from broker.transport.opening import open_transport
@@ -509,6 +511,7 @@ def test_a_standby_takes_over_when_the_first_stops(site: Site) -> None:
     for n in range(100):
         client.send(Note(n=n), to=CHILD)
         if n == 50:
+            eventually(lambda: one.ran, timeout=PATIENCE_S, what="the first host has begun")
             first.remove(CHILD)
     site.all_succeeded(100)
     assert one.ran + two.ran == list(range(100))
@@ -668,6 +671,54 @@ def test_stopping_finishes_what_runs_and_gives_the_rest_back(site: Site) -> None
     site.host().add(app(handlers, other_desk))
     site.all_succeeded(3)
     assert other_desk.ran == [1, 2]
+
+
+def test_a_handler_may_write_until_it_has_ended(site: Site) -> None:
+    """A handler that is running when its host is asked to stop commits what it does by the client, and succeeds."""
+    handlers, host, desk = Handlers("test"), site.host(), Desk()
+
+    @handlers.handles(Other, retry=NO_RETRY)
+    def other(_message: Other, ctx: Context[Desk]) -> None:
+        ctx.resource.wait(ctx)
+        assert ctx.resource.client is not None
+        with ctx.resource.client.transaction() as tx:
+            tx.send(Note(n=1), to="elsewhere")
+
+    desk.client = host.add(app(handlers, desk))
+    message_id = desk.client.send(Other(), to=CHILD)
+    assert desk.entered.wait(PATIENCE_S)
+    stopping = threading.Thread(target=host.stop)
+    stopping.start()
+    eventually(lambda: host._workers[CHILD].status()[0] == "stopping")
+    desk.go_on.set()
+    stopping.join(PATIENCE_S)
+    assert site.place.row(message_id)["state"] == "succeeded"
+    assert [row["kind"] for row in site.place.rows()] == ["test.other", "test.note"]
+    with pytest.raises(Superseded), desk.client.transaction() as tx:
+        tx.send(Note(n=2), to="elsewhere")
+
+
+def test_a_host_with_a_handler_left_does_not_look_dead(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a handler that did not end in time still runs, no other host is told that its process is dead."""
+    monkeypatch.setattr("broker.runtime.host.STOP_SECONDS", 0.2)
+    handlers, host, desk = Handlers("test"), site.host(), Desk()
+
+    @handlers.handles(Other)
+    def other(_message: Other, ctx: Context[Desk]) -> None:
+        ctx.resource.wait(ctx)
+
+    host.add(app(handlers, desk))
+    host.client(PARENT).send(Other(), to=CHILD)
+    assert desk.entered.wait(PATIENCE_S)
+    worker = host._workers[CHILD]
+    host.stop()
+    looker = open_liveness(site.place.database, "host:1/looker")
+    assert not looker.is_free(host.incarnation)
+    desk.go_on.set()
+    assert worker._ended.wait(PATIENCE_S)
+    host._liveness.release()
+    host.database.close()  # the handler that was left has used it once more
+    assert eventually(lambda: looker.is_free(host.incarnation))
 
 
 def test_stopping_starts_nothing_more(site: Site) -> None:

@@ -12,7 +12,7 @@ from broker.messages.envelope import Envelope
 from broker.transport.memory.consumer import MemoryConsumer
 from broker.transport.memory.courier import Courier
 from broker.transport.memory.mailbox import Channel, Mailbox
-from broker.transport.seam import Deliveries, Link, Rung, Settled
+from broker.transport.seam import Deliveries, Link, Reserved, Rung, Settled
 
 
 class MemoryTransport:
@@ -62,6 +62,12 @@ class MemoryTransport:
         with self._lifecycle:
             mailbox = self._mailboxes.setdefault(checked_address(address), Mailbox())
         consumer = MemoryConsumer(self._courier, mailbox, deliveries, prefetch, self._clock, self._moved)
+        self._courier.post(partial(self._begin, consumer))
+        return consumer
+
+    def consume_reserved(self, queue: Reserved, deliveries: Deliveries, *, prefetch: int) -> MemoryConsumer:  # noqa: ARG002 the seam's
+        """Consume nothing: every address has a mailbox here, and no mailbox gives anything up."""
+        consumer = MemoryConsumer(self._courier, Mailbox(), deliveries, prefetch, self._clock, self._moved)
         self._courier.post(partial(self._begin, consumer))
         return consumer
 

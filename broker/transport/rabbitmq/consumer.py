@@ -16,8 +16,7 @@ from broker.transport.rabbitmq.io_thread import IoThread
 from broker.transport.rabbitmq.kept_channel import Attempt, KeptChannel
 from broker.transport.rabbitmq.kept_connection import KeptConnection
 from broker.transport.rabbitmq.parameters import Place
-from broker.transport.rabbitmq.topology import queue_of
-from broker.transport.rabbitmq.wire import to_envelope
+from broker.transport.rabbitmq.source import Source
 from broker.transport.seam import Deliveries, Delivery, Link
 
 CLOSE_SECONDS = 5.0
@@ -32,7 +31,7 @@ class RabbitMQConsumer:
         connection: KeptConnection,
         declarer: Declarer,
         place: Place,
-        address: str,
+        source: Source,
         deliveries: Deliveries,
         prefetch: int,
         clock: Clock,
@@ -41,8 +40,8 @@ class RabbitMQConsumer:
         self._io = io
         self._connection = connection
         self._declarer = declarer
-        self._address = address
-        self._queue = queue_of(address)
+        self._source = source
+        self._queue = source.queue
         self._deliveries = deliveries
         self._prefetch = prefetch
         self._clock = clock
@@ -57,7 +56,7 @@ class RabbitMQConsumer:
             io,
             connection,
             place,
-            f"consumer of {address}",
+            f"consumer of {source.name}",
             f"consume queue {self._queue!r}",
             clock,
             self._prepare,
@@ -153,13 +152,14 @@ class RabbitMQConsumer:
             if not self._batch:
                 self._io.soon(self._hand_over)
             self._last_tag = method.delivery_tag
-            envelope = to_envelope(properties, body, self._address)
+            envelope, origin = self._source.read(method, properties, body)
+            now_us = self._clock.now_us()
             self._batch.append(
-                Delivery(envelope, attempt.number, method.delivery_tag, method.redelivered, self._clock.now_us())
+                Delivery(envelope, attempt.number, method.delivery_tag, method.redelivered, now_us, origin)
             )
 
         self._last_tag = self._acked_tag = 0
-        self._declarer.declare_mailbox(self._address, declared)
+        self._source.declare(self._declarer, declared)
 
     def _on_lost(self, _attempt: Attempt, _error: TransportError) -> None:
         self._batch.clear()  # it will be delivered again

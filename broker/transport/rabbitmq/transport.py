@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Sequence
 
 from broker.errors import ConnectionLost
-from broker.lifecycle.address import checked_address
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.ids import incarnation_id
 from broker.messages.envelope import Envelope
@@ -16,10 +15,11 @@ from broker.transport.rabbitmq.io_thread import IoThread
 from broker.transport.rabbitmq.kept_connection import KeptConnection
 from broker.transport.rabbitmq.parameters import connection_parameters, named, place_of
 from broker.transport.rabbitmq.publisher import Publisher
+from broker.transport.rabbitmq.source import Source, app_source, reserved_source
 from broker.transport.rabbitmq.topology import doorbell_of
 from broker.transport.rabbitmq.trouble import Trouble
 from broker.transport.rabbitmq.unconfirmed import Herald, Ringer
-from broker.transport.seam import Deliveries, Link, Rung, Settled
+from broker.transport.seam import Deliveries, Link, Reserved, Rung, Settled
 
 CONFIRM_SECONDS = 5.0
 """How long closing waits for what was handed over to be confirmed."""
@@ -92,19 +92,11 @@ class RabbitMQTransport:
 
         Raises ValueError for what is no address.
         """
-        consumer = RabbitMQConsumer(
-            self._io,
-            self._consuming,
-            self._declarer,
-            self._place,
-            checked_address(address),
-            deliveries,
-            prefetch,
-            self._clock,
-            closed=self._forget,
-        )
-        self._io.post(lambda: self._begin_consumer(consumer))
-        return consumer
+        return self._consume(app_source(address), deliveries, prefetch)
+
+    def consume_reserved(self, queue: Reserved, deliveries: Deliveries, *, prefetch: int) -> RabbitMQConsumer:
+        """Consume what reached no app, beside every other consumer of the queue."""
+        return self._consume(reserved_source(queue), deliveries, prefetch)
 
     def listen(self, rung: Rung) -> str:
         """Return the name of this process's doorbell and call ``rung`` whenever another process rings it."""
@@ -137,6 +129,21 @@ class RabbitMQTransport:
             self._herald.begin()
             self._ringer.begin()
             self._publishing.begin()
+
+    def _consume(self, source: Source, deliveries: Deliveries, prefetch: int) -> RabbitMQConsumer:
+        consumer = RabbitMQConsumer(
+            self._io,
+            self._consuming,
+            self._declarer,
+            self._place,
+            source,
+            deliveries,
+            prefetch,
+            self._clock,
+            closed=self._forget,
+        )
+        self._io.post(lambda: self._begin_consumer(consumer))
+        return consumer
 
     def _begin_consumer(self, consumer: RabbitMQConsumer) -> None:
         if not self._closing:

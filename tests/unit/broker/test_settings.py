@@ -60,6 +60,9 @@ WRONG = [
     ("INTERAPP_MESSAGE_MAX_BYTES", "1e99", ""),
     ("INTERAPP_PREFETCH", "0", "greater than or equal to 1"),
     ("INTERAPP_PREFETCH", "10001", "less than or equal to 10000"),
+    ("INTERAPP_RETENTION_DAYS", "-1", "greater than or equal to 0"),
+    ("INTERAPP_RETENTION_DAYS", "36501", "less than or equal to 36500"),
+    ("INTERAPP_RETENTION_ROWS", "-1", "greater than or equal to 0"),
 ]
 
 
@@ -89,6 +92,8 @@ def test_a_wrong_value_names_setting_value_and_what_is_allowed(
         ("INTERAPP_HTTP_PORT", "8080"),
         ("INTERAPP_LEASE_SECONDS", "2.5"),
         ("INTERAPP_PREFETCH", "1"),
+        ("INTERAPP_RETENTION_DAYS", "0"),
+        ("INTERAPP_RETENTION_ROWS", "0"),
     ],
 )
 def test_a_right_value_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

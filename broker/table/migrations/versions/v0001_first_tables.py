@@ -1,4 +1,4 @@
-"""The first tables: messages with their handlers, history, leases, workers, subscriptions, documents."""
+"""The first tables: messages with their handlers, history, leases, workers, subscriptions, documents, tombstones, dead letters."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,45 @@ depends_on = None
 def upgrade() -> None:
     """Make every table."""
     integer64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    op.create_table(
+        "dead_letters",
+        sa.Column("number", integer64, sa.Identity(always=True), nullable=False),
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("routing_key", sa.Text(), nullable=False),
+        sa.Column("headers", sa.Text(), nullable=False),
+        sa.Column("arrived_us", sa.BigInteger(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("amqp_user", sa.Text(), nullable=False),
+        sa.Column("call_id", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("content_type", sa.Text(), nullable=False),
+        sa.Column("correlation_id", sa.Text(), nullable=False),
+        sa.Column("reply_to", sa.Text(), nullable=False),
+        sa.Column("traceparent", sa.Text(), nullable=False),
+        sa.Column("sent_us", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("body_size", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="kept", nullable=False),
+        sa.Column("who", sa.Text(), nullable=True),
+        sa.Column("at_us", sa.BigInteger(), nullable=True),
+        sa.Column("result", sa.Text(), nullable=True),
+        sa.CheckConstraint("state IN ('kept', 'replayed', 'discarded')", name="dead_letters_state"),
+        sa.PrimaryKeyConstraint("number"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "dead_letters_identity",
+        "dead_letters",
+        ["queue", "message_id", "digest"],
+        unique=True,
+        postgresql_where=sa.text("state = 'kept' AND message_id <> ''"),
+        sqlite_where=sa.text("state = 'kept' AND message_id <> ''"),
+    )
     op.create_table(
         "documents",
         sa.Column("app", sa.Text(), nullable=False),
@@ -132,6 +171,16 @@ def upgrade() -> None:
         sa.Column("pattern", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("app", "pattern"),
     )
+    op.create_table(
+        "tombstones",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("amqp_user", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("purged_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", "destination", "amqp_user"),
+    )
+    op.create_index(op.f("ix_tombstones_purged_us"), "tombstones", ["purged_us"], unique=False)
     op.create_table(
         "workers",
         sa.Column("id", sa.Text(), nullable=False),

@@ -211,3 +211,40 @@ def test_annotations_are_no_duty() -> None:
     handlers.handles(Order)(untyped)
     handlers.handles(AskMore)(answer)
     assert [handler.message for handler in handlers] == [AskMore, Order]
+
+
+# Isolated handlers
+
+
+def test_an_isolated_handler_says_so() -> None:
+    """A function of a module is registered as isolated; any other is not."""
+    registry = HandlerRegistry[str]("test")
+    registry.handles(Ask, timeout=1.0, isolated=True)(answer)
+    registry.handles(Order)(obey)
+    assert [(handler.message, handler.isolated) for handler in registry] == [(Ask, True), (Order, False)]
+
+
+def test_only_what_can_be_imported_by_name_is_isolated() -> None:
+    """A function within a function is refused when it is registered, with the way out."""
+    registry = HandlerRegistry[str]("test")
+
+    def inner(message: Order, ctx: Context[str]) -> None:
+        """Obey."""
+
+    with pytest.raises(TypeError, match=r"inner cannot be isolated: .* make it a function of a module"):
+        registry.handles(Order, timeout=1.0, isolated=True)(inner)
+    assert registry.get(Order.kind) is None
+
+
+def test_the_script_that_is_run_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function of the script that is run is refused: another process would run the script again to find it."""
+    monkeypatch.setattr(obey, "__module__", "__main__")
+    with pytest.raises(TypeError, match=r"__main__\.obey cannot be isolated"):
+        HandlerRegistry[str]("test").handles(Order, timeout=1.0, isolated=True)(obey)
+
+
+@pytest.mark.parametrize("timeout", [None, float("inf"), float("nan")])
+def test_an_isolated_handler_needs_a_timeout(timeout: float | None) -> None:
+    """Without a timeout nothing would ever kill its process: refused when it is registered."""
+    with pytest.raises(ValueError, match="obey: isolated=True needs timeout"):
+        HandlerRegistry[str]("test").handles(Order, timeout=timeout, isolated=True)(obey)

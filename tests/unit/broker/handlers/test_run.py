@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from broker.errors import Reject, RetryLater, TableUnavailable
+from broker.errors import Reject, RetryLater, Superseded, TableUnavailable
 from broker.handlers.context import Context, Documents, Outbox
 from broker.handlers.outcome import Failed, Retry, Succeeded
 from broker.handlers.registry import Handler, HandlerRegistry
 from broker.handlers.retry import NO_RETRY, Backoff
-from broker.handlers.run import ERROR_MAX_LENGTH, run, timed_out
+from broker.handlers.run import ERROR_MAX_LENGTH, crashed, run, timed_out
 from broker.lifecycle.ids import derived_id
 from broker.lifecycle.state import Reason
 from broker.messages.effects import DocumentWrite, Effects
@@ -113,6 +113,7 @@ FIXED = Backoff(attempts=3, first=10.0, factor=2.0, jitter=0.0)
         (RetryLater(5.0), Retry(5.0, "retry in 5 s", counted=False)),
         (RetryLater(5.0, "busy"), Retry(5.0, "busy", counted=False)),
         (TableUnavailable("away"), Retry(1.0, "away", counted=False)),
+        (Superseded("by another"), Retry(1.0, "by another", counted=False)),
         (OSError("broken"), Retry(20.0, "OSError: broken")),
         (ValueError(), Retry(20.0, "ValueError: ")),
         (RecursionError("deep"), Retry(20.0, "RecursionError: deep")),
@@ -230,6 +231,16 @@ def test_a_timeout_is_tried_again_and_ends() -> None:
     slow = handler(lambda _message, _ctx: None, timeout=2.5, retry=FIXED)
     assert timed_out(slow, 1) == Retry(10.0, "ran longer than 2.5 s")
     assert timed_out(slow, 3) == Failed(Reason.TIMEOUT, "ran longer than 2.5 s")
+
+
+def test_a_crash_is_tried_again_by_the_policy_and_ends() -> None:
+    """A process that ended under its handler counts as ChildProcessError: as many attempts as the policy gives that."""
+    died = "its process died of SIGSEGV"
+    fragile = handler(lambda _message, _ctx: None, timeout=2.5, retry=FIXED)
+    assert crashed(fragile, 1, died) == Retry(10.0, f"ChildProcessError: {died}")
+    assert crashed(fragile, 3, died) == Failed(Reason.ERROR, f"ChildProcessError: {died}")
+    strict = handler(lambda _message, _ctx: None, timeout=2.5, retry=Backoff(retry_on=(ValueError,)))
+    assert crashed(strict, 1, died) == Failed(Reason.ERROR, f"ChildProcessError: {died}")
 
 
 def test_effects_follow_from_success() -> None:

@@ -1,0 +1,22 @@
+"""A body, a reply or headers, as lines for people."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+
+from broker.observe.printable import printable
+
+SHOWN_BODY = 4096
+"""How much is shown, in characters, unless all of it is asked for."""
+
+
+def body_lines(text: str, *, full: bool) -> Iterator[str]:
+    """Yield the text, indented; JSON is laid out."""
+    # What is no JSON, or nested beyond reason, is shown as it came.
+    with suppress(ValueError, RecursionError):
+        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    shown = text if full else text[:SHOWN_BODY]
+    for line in shown.split("\n"):
+        yield f"  {printable(line)}"
+    if len(shown) < len(text):
+        yield f"  … ({len(text) - len(shown)} more characters; --full shows them)"

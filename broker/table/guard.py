@@ -1,0 +1,57 @@
+"""A guard: of all processes that use one database, one does a thing at a time."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from broker.table.database import Database
+
+
+@contextmanager
+def guard(database: Database, duty: str) -> Iterator[bool]:
+    """Yield whether this process alone may do the duty until the block ends; the guard falls with the process.
+
+    Raises TableUnavailable.
+    """
+    if database.file is not None:
+        with _file_guard(database.file, duty) as alone:
+            yield alone
+    else:
+        with _advisory_guard(database, duty) as alone:
+            yield alone
+
+
+@contextmanager
+def _file_guard(database_file: Path, duty: str) -> Iterator[bool]:
+    folder = database_file.with_name(database_file.name + "-locks")
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / f"{duty}.guard", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _advisory_guard(database: Database, duty: str) -> Iterator[bool]:
+    key = int.from_bytes(sha256(f"guard {duty}".encode()).digest()[:8], "big") >> 1
+    with database.translated():
+        connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        with database.translated():
+            taken = connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
+        yield bool(taken.scalar())
+    finally:
+        # The session must end, not go back to the pool with the lock on it.
+        connection.invalidate()
+        connection.close()

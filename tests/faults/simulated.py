@@ -1,0 +1,329 @@
+"""A process of the property test: the real worker, table, lease and presence code, one thread at a time.
+
+The worker's own thread hands a baton back to the test at every *point*: before and after each transaction, before it
+publishes or acknowledges, inside handlers, and where it waits. So the test decides what happens next at each point, a
+process can die at any of them, and the same decisions always lead to the same run.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from simulated_broker import Broker, SimulatedTransport
+from sqlalchemy.engine import Connection
+
+from broker.errors import TableError, TableUnavailable
+from broker.handlers.context import Context
+from broker.handlers.outcome import Outcome
+from broker.handlers.registry import HandlerRegistry
+from broker.lifecycle.clock import ManualClock
+from broker.runtime.app import App
+from broker.runtime.holding import Holding
+from broker.runtime.outgoing import Outgoing
+from broker.runtime.presence import Presence
+from broker.runtime.running import Batch, Running
+from broker.runtime.worker import Services, Worker
+from broker.table.database import Database
+from broker.table.leases import Leases, WorkerStart
+from broker.table.store import HandlerTable
+
+APP = "m1000-a.clk1"
+LEASE_SECONDS = 10.0
+PREFETCH = 8
+BATON_SECONDS = 30.0
+AWAY = "simulated: the table is away"
+
+
+class ProcessEnded(BaseException):
+    """Raised inside a process that was killed: nothing catches it for long, and nothing is written on the way."""
+
+
+class Strand:
+    """A thread that runs only while the test waits for it."""
+
+    def __init__(self, process: "Process", work: Callable[[], None]) -> None:
+        self.ended = False
+        self.waits_for: Callable[[], bool] | None = None
+        """When set: it is idle until this is true."""
+        self._process = process
+        self._work = work
+        self._go = threading.Semaphore(0)
+        self._back = threading.Semaphore(0)
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def ready(self) -> bool:
+        """Tell whether it has anything to do."""
+        return not self.ended and (self._process.dead or self.waits_for is None or self.waits_for())
+
+    def step(self) -> None:
+        """Let it run to its next point."""
+        if self.ended:
+            return
+        self._go.release()
+        if not self._back.acquire(timeout=BATON_SECONDS):
+            raise AssertionError("a strand blocks on something that the simulation does not know")
+
+    def point(self) -> None:
+        """Hand the baton back; raise ProcessEnded when the process was killed meanwhile. For the strand itself."""
+        self._back.release()
+        self._go.acquire()
+        if self._process.dead:
+            raise ProcessEnded
+
+    def _run(self) -> None:
+        self._go.acquire()
+        try:
+            if not self._process.dead:
+                self._work()
+        except ProcessEnded:
+            pass
+        finally:
+            self.ended = True
+            self._back.release()
+
+
+class SimulatedEvent(threading.Event):
+    """An event whose waiters give the baton back, and whose timeouts pass on the simulation's clock."""
+
+    def __init__(self, process: "Process") -> None:
+        super().__init__()
+        self._process = process
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait: a strand until it is chosen again, the test itself by letting the process run."""
+        strand = self._process.strand()
+        if strand is None:
+            self._process.run(200)
+            return self.is_set()
+        clock = self._process.clock
+        until = None if timeout is None else clock.monotonic() + timeout
+        strand.waits_for = lambda: self.is_set() or (until is not None and clock.monotonic() >= until)
+        strand.point()
+        strand.waits_for = None
+        return self.is_set()
+
+
+class ProcessDatabase(Database):
+    """The one database as a process uses it: with a point before and after each transaction, and lost answers."""
+
+    def __init__(self, shared: Database, process: "Process") -> None:
+        self.__dict__.update(shared.__dict__)
+        self._process = process
+
+    @contextmanager
+    def write(self, *, patient: bool = False) -> Iterator[Connection]:
+        """Run a transaction, unless the table is away; its answer may get lost after it was committed."""
+        self._process.point()
+        if self._process.fault == "before":
+            self._process.fault = ""
+            raise TableUnavailable(AWAY)
+        with super().write(patient=patient) as connection:
+            yield connection
+        self._process.world.committed(self._process)
+        lost, self._process.fault = self._process.fault == "after", ""
+        self._process.point()
+        if lost:
+            raise TableUnavailable(AWAY)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Run a transaction that only reads, unless the table is away."""
+        self._process.point()
+        if self._process.fault == "before":
+            self._process.fault = ""
+            raise TableUnavailable(AWAY)
+        with super().read() as connection:
+            yield connection
+
+
+class SimulatedLiveness:
+    """Knows who is dead, because the simulation knows."""
+
+    proof_seconds = 0.0
+
+    def __init__(self, living: Callable[[], set[str]]) -> None:
+        self._living = living
+
+    def hold(self) -> None:
+        """Do nothing: who lives holds its lock."""
+
+    def is_free(self, incarnation: str) -> bool:
+        """Tell whether the process is gone; a stopped one is not."""
+        return incarnation not in self._living()
+
+    def release(self) -> None:
+        """Do nothing: who is gone holds no lock."""
+
+
+class SimulatedWorker(Worker):
+    """The real worker on a strand instead of a thread of its own."""
+
+    def __init__(self, process: "Process", app: App[Any], holding: Holding, services: Services) -> None:
+        self._process = process
+        super().__init__(app, f"{APP}@{process.name}", holding, services)
+        self._wake = self._receiving._wake = SimulatedEvent(process)  # type: ignore[assignment]
+        self._receiving._wake = self._wake.set
+        self._ended = SimulatedEvent(process)
+        for _ in range(8):
+            self._pace.ran(0.0)  # so that claims are batches from the beginning
+
+    def start(self) -> None:
+        """Begin to work, or to go on in place of a thread that was given up."""
+        strand = Strand(self._process, self._work)
+        self._thread = strand.thread
+        self._process.strands.append(strand)
+
+    def _give_up(self, batch: Batch, running: Running, outcome: Outcome) -> None:
+        self._process.world.given_up(self._process)
+        super()._give_up(batch, running, outcome)
+
+
+class World(Protocol):
+    """What a process tells of itself to whoever checks the promises."""
+
+    def committed(self, process: "Process") -> None:
+        """Learn that the process has just committed a transaction."""
+        ...
+
+    def given_up(self, process: "Process") -> None:
+        """Learn that the handler that runs in the process outlived its timeout."""
+        ...
+
+
+class Process:
+    """A process with one worker of the app, or with none (``registry`` None): then it only sends and relays."""
+
+    def __init__(
+        self,
+        name: str,
+        world: World,
+        *,
+        database: Database,
+        clock: ManualClock,
+        broker: Broker,
+        living: Callable[[], set[str]],
+        registry: "HandlerRegistry[Process] | None",
+    ) -> None:
+        self.name = name
+        self.world = world
+        self.clock = clock
+        self.dead = False
+        self.frozen = False
+        self.was_frozen = False
+        """Since its last claim."""
+        self.fault = ""
+        """What the next transaction meets: nothing, the table away ``before`` it, its answer lost ``after`` it."""
+        self.strands: list[Strand] = []
+        self.transport = SimulatedTransport(broker, self.point)
+        self.database = ProcessDatabase(database, self)
+        self.table = HandlerTable(self.database, clock)
+        self.leases = Leases(self.database, clock)
+        self.outgoing = Outgoing(self.table, self.transport, clock)
+        self.worker: SimulatedWorker | None = None
+        self._sources = {APP}
+        liveness = SimulatedLiveness(living)
+        self.presence = Presence(
+            table=self.table,
+            leases=self.leases,
+            liveness=liveness,
+            outgoing=self.outgoing,
+            clock=clock,
+            workers=lambda: [self.worker] if self.worker else [],
+            sources=lambda: sorted(self._sources),
+        )
+        if registry is not None:
+            worker_id = f"{APP}@{name}"
+            self.leases.make([APP])
+            self.leases.enter(WorkerStart(worker_id, name, APP, "host", 1, "0"))
+            holding = Holding(
+                APP, worker_id, leases=self.leases, liveness=liveness, clock=clock, lease_seconds=LEASE_SECONDS
+            )
+            services = Services(self.table, self.transport, self.outgoing, clock, PREFETCH, 1000)
+            self.worker = SimulatedWorker(self, App(address=APP, registry=registry, resource=self), holding, services)
+            self.worker.start()
+
+    @property
+    def awake(self) -> bool:
+        """Whether it does anything at all."""
+        return not self.dead and not self.frozen
+
+    def strand(self) -> Strand | None:
+        """Return the strand that runs now, None when it is the test itself."""
+        me = threading.current_thread()
+        return next((strand for strand in self.strands if strand.thread is me), None)
+
+    def point(self) -> None:
+        """Let others act, when on a strand. Raises ProcessEnded when this process was killed."""
+        strand = self.strand()
+        if strand is not None:
+            strand.point()
+        if self.dead:
+            raise ProcessEnded
+
+    def run(self, points: int, *, newest_first: bool = True) -> bool:
+        """Let its strands run over so many points; return whether they did anything."""
+        moved = False
+        for _ in range(points):
+            ready = [strand for strand in self.strands if strand.ready()] if self.awake else []
+            if not ready:
+                break
+            moved = True
+            ready[-1 if newest_first else 0].step()
+        return moved
+
+    def read(self) -> None:
+        """Let its I/O thread take in what was sent to it."""
+        for consumer in self.transport.consumers if self.awake else []:
+            consumer.read()
+
+    def beat(self) -> None:
+        """Let it beat and look, as once a second."""
+        if self.awake:
+            self._presence(self.presence._beat)
+
+    def watch(self) -> None:
+        """Let it watch its handler, as ten times a second."""
+        if self.awake:
+            self._presence(self.presence._watch)
+
+    def relay(self, *sources: str) -> None:
+        """Let it note confirms and publish again what was not confirmed."""
+        self._sources = set(sources)
+        self.beat()
+
+    def stop(self) -> None:
+        """Stop it in good order, as far as its handler lets it."""
+        if self.worker is not None and self.awake:
+            self.worker.stop(1.0)
+            try:
+                self.leases.leave(self.worker.id)
+            except TableError:
+                pass
+
+    def kill(self) -> None:
+        """Kill it where it stands; its strands end when ``bury`` is called."""
+        self.dead = True
+        self.transport.close()
+
+    def bury(self) -> None:
+        """End the strands of a dead process."""
+        for strand in self.strands:
+            while not strand.ended:
+                strand.step()
+
+    def _presence(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except TableUnavailable as exc:
+            if str(exc) != AWAY:
+                raise
+
+
+def handle(context: Context[Process], work: Callable[[Process, Context[Process]], None]) -> None:
+    """Run the simulation's part of a handler, unless its process is dead."""
+    process = context.resource
+    if process.dead:
+        raise ProcessEnded
+    work(process, context)

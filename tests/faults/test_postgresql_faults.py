@@ -1,0 +1,177 @@
+"""Promises 1 to 3 while PostgreSQL dies, closes sessions, freezes, or commits without saying so."""
+
+import threading
+import time
+from collections import Counter
+
+import ledger_service
+import psycopg
+import pytest
+from bench import APP, Bench
+from proxy import Proxy, proxied
+
+from broker.errors import TableUnavailable
+from broker.runtime.client import Client
+from servers.postgresql import PostgreSQLServer
+from servers.processes import eventually
+
+pytestmark = pytest.mark.xdist_group("broken PostgreSQL")
+
+CLAIMED, SETTLED = "'processing'", "batch.state"
+SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'interapp' AND datname = %s"
+
+
+class LateSender:
+    """A thread that sends one message and waits for the table as long as it may."""
+
+    def __init__(self, client: Client, number: int, wait_seconds: float) -> None:
+        self.seconds = 0.0
+        self.error: Exception | None = None
+        self._send = lambda: client.send(ledger_service.Note(number=number), to=APP, wait_for_table=wait_seconds)
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end."""
+        self._thread.join(timeout)
+        assert not self._thread.is_alive(), f"send did not return within {timeout} s"
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        try:
+            self._send()
+        except TableUnavailable as exc:
+            self.error = exc
+        self.seconds = time.monotonic() - began
+
+
+def unacknowledged(bench: Bench) -> int:
+    """Return how many messages RabbitMQ keeps for the app."""
+    return bench.queue().get("messages", 0)
+
+
+def test_postgresql_killed_and_started(table_bench: Bench, broken_postgresql: PostgreSQLServer) -> None:
+    """PostgreSQL killed under load: senders are told or wait, nothing is acknowledged meanwhile, all is handled once it is back."""
+    bench = table_bench
+    with bench.sender() as client, bench.service(seconds=0.02) as child:
+        child.wait_for_line("active")
+        bench.send(client, range(150))
+        bench.wait_started(30)
+        eventually(lambda: unacknowledged(bench) > 50, 10, "RabbitMQ's statistics show the messages")
+        bench.fault()
+        broken_postgresql.kill()
+        child.wait_for_line("table")
+        with pytest.raises(TableUnavailable):
+            client.send(ledger_service.Note(number=999), to=APP)
+        waiting = LateSender(client, 150, wait_seconds=60)
+        kept = unacknowledged(bench)
+        seen = len(bench.entries())
+        child.wait_for_line("waiting for the table", timeout=15)
+        assert kept >= 150 - len(bench.started()), "nothing was acknowledged without an outcome in the table"
+        broken_postgresql.start()
+        bench.database.close()
+        bench.fault()
+        waiting.join(30)
+        assert waiting.error is None
+        bench.check(range(151))
+        bench.check_no_overlap()
+        assert len(bench.entries()) > seen
+        bench.wait_drained()
+        assert child.terminate() == 0
+
+
+def test_sessions_terminated_again_and_again(table_bench: Bench, broken_postgresql: PostgreSQLServer) -> None:
+    """Every session terminated ten times under load, with a standby: nothing lost, nothing overtaken, no overlap."""
+    bench = table_bench
+    database = bench.env["INTERAPP_DATABASE_URL"].rpartition("/")[2]
+    with bench.sender() as client, bench.service(seconds=0.005) as first:
+        first.wait_for_line("active")
+        with (
+            bench.service(seconds=0.005) as second,
+            psycopg.connect(broken_postgresql.url, autocommit=True) as administrator,
+        ):
+            second.wait_for_line("ready")
+            bench.send(client, range(400))
+            for number in range(10):
+                bench.wait_started(20 + 30 * number)
+                bench.fault()
+                administrator.execute(SESSIONS, [database])
+            bench.database.close()
+            bench.check(range(400))
+            bench.check_no_overlap()
+            bench.wait_drained()
+
+
+def test_postgresql_frozen_for_ten_seconds(table_bench: Bench, broken_postgresql: PostgreSQLServer) -> None:
+    """PostgreSQL frozen for 10 s: nothing is acknowledged, no send hangs for ever, and all goes on when it thaws."""
+    bench = table_bench
+    with bench.sender() as client, bench.service(seconds=0.01) as first:
+        first.wait_for_line("active")
+        with bench.service(seconds=0.01) as second:
+            second.wait_for_line("ready")
+            bench.send(client, range(300))
+            bench.wait_started(50)
+            broken_postgresql.pause()
+            began = time.monotonic()
+            waiting = LateSender(client, 300, wait_seconds=60)
+            # what was claimed before may still end
+            eventually(lambda: bench.silent_seconds() > 3.0, 9, "no handler is started")
+            settled = len(bench.started())
+            kept = unacknowledged(bench)
+            assert kept >= 300 - settled, "nothing is acknowledged without an outcome in the table"
+            eventually(lambda: time.monotonic() - began >= 10, 12, "10 s have passed")
+            assert len(bench.started()) == settled, "nothing was started while the table was away"
+            broken_postgresql.resume()
+            bench.fault()
+            waiting.join(30)
+            assert waiting.error is None
+            bench.check(range(301))
+            bench.check_no_overlap()
+            bench.wait_drained()
+
+
+@pytest.fixture
+def proxied_database(postgresql_bench: Bench) -> object:
+    """A proxy in front of the bench's database, and the database's URL by way of it."""
+    with proxied(postgresql_bench.env["INTERAPP_DATABASE_URL"]) as (proxy, url):
+        yield proxy, url
+
+
+@pytest.mark.parametrize("what", ["claim", "outcome"])
+def test_commit_answer_lost_for_a_worker(
+    postgresql_bench: Bench, proxied_database: tuple[Proxy, str], what: str
+) -> None:
+    """A claim or an outcome is committed and the answer lost, 5 times: nothing lost, no outcome twice, one line of history each."""
+    bench, (proxy, url) = postgresql_bench, proxied_database
+    asked = f"UPDATE messages AS t SET state = {CLAIMED if what == 'claim' else SETTLED}".encode()
+    with bench.sender() as client, bench.service(seconds=0.002, env={"INTERAPP_DATABASE_URL": url}) as child:
+        child.wait_for_line("active")
+        bench.send(client, range(240), fail_until=2)
+        for _ in range(5):
+            loss = proxy.lose(asked)
+            eventually(loss.happened.is_set, 20, "an answer was lost")
+            bench.fault()
+        rows = bench.check(range(240))
+        bench.check_no_overlap()
+    failed = Counter(entry.number for entry in bench.entries() if entry.what == "end" and entry.attempt < 2)
+    for number, row in enumerate(rows):
+        retries = [entry for entry in bench.history(row) if entry.what == "retry"]
+        assert len(retries) == failed[number], f"{number}: {bench.history(row)}"
+        # A lost claim counts, as what it took may have run for all that others know; a lost outcome costs nothing.
+        assert row.attempts <= (7 if what == "claim" else 2), f"{number}: {bench.history(row)}"
+
+
+def test_commit_answer_lost_for_a_sender(postgresql_bench: Bench, proxied_database: tuple[Proxy, str]) -> None:
+    """A send is committed and the answer lost: the sender is told the table is away, or tries again and has sent it once."""
+    bench, (proxy, url) = postgresql_bench, proxied_database
+    with bench.sender(database_url=url) as client, bench.service() as child:
+        child.wait_for_line("active")
+        bench.send(client, range(20))
+        loss = proxy.lose(b"INSERT INTO messages")
+        with pytest.raises(TableUnavailable):
+            client.send(ledger_service.Note(number=20), to=APP)
+        assert loss.happened.is_set()
+        loss = proxy.lose(b"INSERT INTO messages")
+        client.send(ledger_service.Note(number=21), to=APP, wait_for_table=20)
+        assert loss.happened.is_set()
+        bench.check(range(22))
