@@ -112,8 +112,7 @@ class Worker:
         """Begin to work."""
         if self._isolation is not None:
             self._isolation.start()
-        self._thread = threading.Thread(target=self._work, name=f"worker {self.app.address}", daemon=True)
-        self._thread.start()
+        self._go_on()
 
     def stop(self, timeout_seconds: float) -> bool:
         """Finish what runs, commit, let the lease go, acknowledge, close the channel; return whether that was in time."""
@@ -222,6 +221,10 @@ class Worker:
             self._free(batch)
 
     # The worker's thread.
+
+    def _go_on(self) -> None:
+        self._thread = threading.Thread(target=self._work, name=f"worker {self.app.address}", daemon=True)
+        self._thread.start()
 
     def _work(self) -> None:
         me = threading.current_thread()
@@ -418,7 +421,7 @@ class Worker:
         self._batch = None
         # The new thread commits before it does anything else.
         self._unsettled = (batch, [*done, settlement], rest)
-        self.start()
+        self._go_on()
         self._wake.set()
 
     # Trouble.

@@ -3,12 +3,13 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from broker.errors import TableError
 from broker.table.database import Database
 
 
@@ -44,14 +45,19 @@ def _file_guard(database_file: Path, duty: str) -> Iterator[bool]:
 
 @contextmanager
 def _advisory_guard(database: Database, duty: str) -> Iterator[bool]:
-    key = int.from_bytes(sha256(f"guard {duty}".encode()).digest()[:8], "big") >> 1
+    key = {"key": int.from_bytes(sha256(f"guard {duty}".encode()).digest()[:8], "big") >> 1}
     with database.translated():
         connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
         with database.translated():
-            taken = connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
-        yield bool(taken.scalar())
+            taken = bool(connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), key).scalar())
+        try:
+            yield taken
+        finally:
+            if taken:
+                with suppress(TableError), database.translated():
+                    connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
     finally:
-        # The session must end, not go back to the pool with the lock on it.
+        # Its session ends: back in the pool it might still have the lock, when it could not be let go.
         connection.invalidate()
         connection.close()

@@ -1,4 +1,4 @@
-"""Ends what a server does not answer: a frozen PostgreSQL, or a network that swallows everything, must not hold a thread for ever."""
+"""Cuts off a server that does not answer: a frozen PostgreSQL, or a network that swallows all, must not hold a thread for ever."""
 
 import os
 import socket

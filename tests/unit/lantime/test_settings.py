@@ -6,7 +6,6 @@ import pytest
 
 from broker.errors import SettingError
 from lantime.client import LantimeClient
-from lantime.client import LantimeClient
 from lantime.settings import LantimeSettings
 
 
