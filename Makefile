@@ -3,8 +3,8 @@
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 DEMO_ARGS ?= --seconds 30
-# two pytest processes, which share one RabbitMQ and one PostgreSQL
-WORKERS ?= 2
+# pytest processes, which share one RabbitMQ and one PostgreSQL; one more than cores, since tests often wait
+WORKERS ?= 3
 PYTEST_ARGS ?=
 
 export PYTHON
@@ -12,7 +12,7 @@ export PYTHON
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install demo install-dev servers test lint types format check clean
+.PHONY: help install demo install-dev servers test test-simulation lint types format check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,9 @@ servers: install-dev ## RabbitMQ and PostgreSQL for the tests, where neither the
 
 test: install-dev servers ## all tests (WORKERS=2, PYTEST_ARGS="-k order")
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+test-simulation: install-dev ## the property test of delivery over a simulated RabbitMQ
+	$(VENV)/bin/python -m pytest -m simulation tests/faults
 
 lint: install-dev ## ruff, its formatter, and who may import whom
 	$(VENV)/bin/ruff check

@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Protocol
@@ -152,9 +153,12 @@ class AdvisoryLiveness:
             return connection.execute(query, parts).scalar() == 0
 
     def release(self) -> None:
-        """Close the session that holds the lock."""
+        """Free the lock and close the session that held it."""
         if self._connection is not None:
-            # The session must end, not go back to the pool with the lock on it.
+            # Freed by a statement: a session that is closed ends a moment later, and a successor would wait for that.
+            with suppress(sa.exc.DBAPIError), self._database.watched(self._connection):
+                self._connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": self._key})
+            # The session must end, not go back to the pool: it is unclear what became of a statement that failed.
             self._connection.invalidate()
             self._connection.close()
             self._connection = None

@@ -7,7 +7,7 @@ process can die at any of them, and the same decisions always lead to the same r
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from simulated_broker import Broker, SimulatedTransport
@@ -64,6 +64,8 @@ class Strand:
         self._go.release()
         if not self._back.acquire(timeout=BATON_SECONDS):
             raise AssertionError("a strand blocks on something that the simulation does not know")
+        if self.ended:
+            self.thread.join()
 
     def point(self) -> None:
         """Hand the baton back; raise ProcessEnded when the process was killed meanwhile. For the strand itself."""
@@ -79,6 +81,8 @@ class Strand:
                 self._work()
         except ProcessEnded:
             pass
+        except Exception as exc:  # noqa: BLE001 whatever it is, the test must say it
+            self._process.world.broken(self._process, exc)
         finally:
             self.ended = True
             self._back.release()
@@ -108,9 +112,11 @@ class SimulatedEvent(threading.Event):
 class ProcessDatabase(Database):
     """The one database as a process uses it: with a point before and after each transaction, and lost answers."""
 
-    def __init__(self, shared: Database, process: "Process") -> None:
+    def __init__(self, shared: Database, process: "Process", *, rows: bool = True) -> None:
+        """``rows``: whether what is written through it may be rows of messages."""
         self.__dict__.update(shared.__dict__)
         self._process = process
+        self._rows = rows
 
     @contextmanager
     def write(self, *, patient: bool = False) -> Iterator[Connection]:
@@ -121,8 +127,11 @@ class ProcessDatabase(Database):
             raise TableUnavailable(AWAY)
         with super().write(patient=patient) as connection:
             yield connection
-        self._process.world.committed(self._process)
-        lost, self._process.fault = self._process.fault == "after", ""
+        if self._rows:
+            self._process.world.committed(self._process)
+        lost = self._process.fault == "after"
+        if lost:
+            self._process.fault = ""
         self._process.point()
         if lost:
             raise TableUnavailable(AWAY)
@@ -191,6 +200,10 @@ class World(Protocol):
         """Learn that the handler that runs in the process outlived its timeout."""
         ...
 
+    def broken(self, process: "Process", error: Exception) -> None:
+        """Learn that a thread of the process ended as no thread should."""
+        ...
+
 
 class Process:
     """A process with one worker of the app, or with none (``registry`` None): then it only sends and relays."""
@@ -214,15 +227,18 @@ class Process:
         self.was_frozen = False
         """Since its last claim."""
         self.fault = ""
-        """What the next transaction meets: nothing, the table away ``before`` it, its answer lost ``after`` it."""
+        """What the next transaction meets: the table away ``before`` it, its answer lost ``after`` it.
+
+        With ``claim`` or ``outcome`` the next of these loses its answer.
+        """
         self.strands: list[Strand] = []
         self.transport = SimulatedTransport(broker, self.point)
         self.database = ProcessDatabase(database, self)
         self.table = HandlerTable(self.database, clock)
-        self.leases = Leases(self.database, clock)
+        self.leases = Leases(ProcessDatabase(database, self, rows=False), clock)
         self.outgoing = Outgoing(self.table, self.transport, clock)
         self.worker: SimulatedWorker | None = None
-        self._sources = {APP}
+        self._sources: set[str] = set()
         liveness = SimulatedLiveness(living)
         self.presence = Presence(
             table=self.table,
@@ -262,6 +278,11 @@ class Process:
         if self.dead:
             raise ProcessEnded
 
+    def lose_answer_of(self, transaction: str) -> None:
+        """Lose the answer of the transaction that was just committed, if it is one of those that are to lose it."""
+        if self.fault == transaction:
+            self.fault = "after"
+
     def run(self, points: int, *, newest_first: bool = True) -> bool:
         """Let its strands run over so many points; return whether they did anything."""
         moved = False
@@ -297,10 +318,8 @@ class Process:
         """Stop it in good order, as far as its handler lets it."""
         if self.worker is not None and self.awake:
             self.worker.stop(1.0)
-            try:
+            with suppress(TableError, ProcessEnded):
                 self.leases.leave(self.worker.id)
-            except TableError:
-                pass
 
     def kill(self) -> None:
         """Kill it where it stands; its strands end when ``bury`` is called."""

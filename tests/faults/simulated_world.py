@@ -4,12 +4,13 @@ The ledger stands outside the product: it sees each start and end of a handler, 
 transaction that made it, with the process that made it.
 """
 
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from simulated import APP, LEASE_SECONDS, Process, ProcessEnded, handle
+from simulated import APP, AWAY, LEASE_SECONDS, Process, ProcessEnded, handle
 from simulated_broker import Broker, Weather
 
 from broker.errors import TableUnavailable
@@ -27,15 +28,17 @@ from broker.table.database import Database
 SINK = "m1000-a"
 FINAL = ("succeeded", "failed")
 HANG_SECONDS = 2.0
-CALM_ROUNDS = 120
-SNAPSHOT = sa.text(
-    "SELECT seq, id, destination, source, kind, state, reason, error, attempts, generation, claims, epoch, worker, alone,"
-    " suspect, crashes, cancel_requested, due_us, ordered FROM messages"
+CALM_ROUNDS = 60
+BEAT_SECONDS = 2.5
+"""Beats are further apart than in the product, to save time, and still near enough for it."""
+SNAPSHOT = (
+    "SELECT seq, id, destination, source, kind, state, reason, error, generation, claims, epoch, worker, alone,"
+    " cancel_requested, due_us, ordered FROM messages"
 )
-LEASE = sa.text("SELECT epoch, worker FROM leases")
+LEASE = "SELECT epoch, worker FROM leases"
 TABLES = ("messages", "history", "leases", "workers", "documents", "tombstones", "subscriptions", "sqlite_sequence")
 
-Row = Mapping[str, Any]
+Row = sqlite3.Row
 
 
 class Nothing(Command[None]):
@@ -127,7 +130,8 @@ class World:
         self._lost: set[str] = set()
         self._sent: dict[str, int] = {}
         self._running: list[Run] = []
-        self._actor = ""
+        self._eye = sqlite3.connect(str(database.file), check_same_thread=False)
+        self._eye.row_factory = sqlite3.Row
         self._started = 0
         with database.write() as connection:
             for table in TABLES:
@@ -176,7 +180,7 @@ class World:
     def advance(self, seconds: float) -> None:
         """Let time pass: whoever is awake beats and watches meanwhile."""
         while seconds > 0:
-            step = min(seconds, 1.0)
+            step = min(seconds, BEAT_SECONDS)
             seconds -= step
             self.clock.advance(step)
             for process in self.processes:
@@ -186,6 +190,8 @@ class World:
     def run(self, process: Process, points: int, *, newest_first: bool = True) -> bool:
         """Let a process go on; whoever died in it is buried and replaced. Return whether it did anything."""
         moved = process.run(points, newest_first=newest_first)
+        if process.worker is not None and process.worker.status()[1] not in ("", AWAY):
+            self._flag(f"{process.name}: {process.worker.status()[1]}")
         self.bury()
         return moved
 
@@ -227,6 +233,13 @@ class World:
         """Retry a failed row as an operator."""
         self._act(lambda: operator_acts.retry(self._database, self.clock, [row["seq"]], "operator"))
 
+    def rung(self) -> list[Process]:
+        """Return the process that the broker delivers to, if any."""
+        active = self.broker.channels[:1]
+        return [
+            each for each in self.processes if [consumer.channel for consumer in each.transport.consumers] == active
+        ]
+
     def rows(self, *states: str) -> list[Row]:
         """Return the app's rows in these states, in the order in which they were sent."""
         return [row for _, row in sorted(self._rows.items()) if row["state"] in states and row["destination"] == APP]
@@ -244,7 +257,7 @@ class World:
             self.parent.relay("x", "y")
             if self.wrong or not (self.rows("waiting", "processing") or self.broker.ready or self._unread()):
                 break
-            self.advance(1.0)
+            self.advance(BEAT_SECONDS)
         self._check_end()
 
     def close(self) -> None:
@@ -252,6 +265,7 @@ class World:
         for process in self.processes:
             process.kill()
             process.bury()
+        self._eye.close()
 
     # What the processes tell.
 
@@ -267,7 +281,9 @@ class World:
 
     def work(self, process: Process, context: Context[Process]) -> None:
         """Be the handler of every kind."""
-        row = next(row for row in self._rows.values() if (row["id"], row["destination"]) == (context.envelope.message_id, APP))
+        row = next(
+            row for row in self._rows.values() if (row["id"], row["destination"]) == (context.envelope.message_id, APP)
+        )
         run = Run(row["id"], row["claims"], process, row["epoch"])
         self._check_start(run, row)
         story = self._story(run.id)
@@ -284,6 +300,10 @@ class World:
             raise RuntimeError(run.result)
         if row["kind"] == Ok.kind:
             context.send(Nothing(), to=SINK)
+
+    def broken(self, process: Process, error: Exception) -> None:
+        """Note that a thread ended as no thread should."""
+        self._flag(f"{process.name}: {error!r}")
 
     def say(self, what: str) -> None:
         """Note what happened, for whoever reads a failure."""
@@ -317,9 +337,8 @@ class World:
                 self._flag(f"overtaken: {run.id} is handled before {before['id']}")
 
     def _look(self, process: Process | None) -> None:
-        with self._database.read() as connection:
-            rows = {row["seq"]: row for row in connection.execute(SNAPSHOT).mappings()}
-            lease = connection.execute(LEASE).first()
+        rows = {row["seq"]: row for row in self._eye.execute(SNAPSHOT)}
+        lease = next(iter(self._eye.execute(LEASE).fetchall()), (0, ""))
         before, self._rows = self._rows, rows
         for seq, row in rows.items():
             old = before.get(seq)
@@ -335,17 +354,23 @@ class World:
             return self._check_operator(old, row)
         if all(old[name] == row[name] for name in ("state", "claims", "epoch", "generation")):
             return None
-        self.say(f"{process.name}: {row['id']} {old['state']} -> {row['state']} {row['reason'] or ''} {row['error'] or ''}")
+        self.say(
+            f"{process.name}: {row['id']} {old['state']} -> {row['state']} {row['reason'] or ''} {row['error'] or ''}"
+        )
         if old["state"] in FINAL:
             self._flag(f"{row['id']} was {old['state']} and became {row['state']}")
         worker = process.worker.id if process.worker else ""
-        if (lease.worker, lease.epoch) != (worker, row["epoch"]) or row["worker"] != worker:
-            self._flag(f"{row['id']} moved to {row['state']} by {process.name}, which does not hold the lease: {lease}")
+        if tuple(lease) != (row["epoch"], worker) or row["worker"] != worker:
+            self._flag(
+                f"{row['id']} moved to {row['state']} by {process.name}, which does not hold the lease: {tuple(lease)}"
+            )
         if row["claims"] > old["claims"]:
             process.was_frozen = process.frozen
+            process.lose_answer_of("claim")
             if old["cancel_requested"] or (old["state"] == "waiting" and old["due_us"] > self.clock.now_us()):
                 self._flag(f"{row['id']} was claimed though cancelled or not due")
             return None
+        process.lose_answer_of("outcome")
         return self._check_outcome(process, old, row)
 
     def _check_outcome(self, process: Process, old: Row, row: Row) -> None:
@@ -406,8 +431,8 @@ class World:
             self.say(f"{row['id']} kills {process.name}")
             process.kill()
             raise ProcessEnded
-        if kind == Slow.kind or (kind == Hangs.kind and first):
-            for _ in range(25 if kind == Hangs.kind else 5):
+        if kind in (Slow.kind, Hangs.kind):
+            for _ in range(20 if kind == Hangs.kind and first else 5):
                 process.point()
         if kind == FailsOnce.kind and context.attempt == 1:
             return "retry"

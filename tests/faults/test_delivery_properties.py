@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -11,15 +10,33 @@ import sqlalchemy as sa
 import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from simulated import Process
 from simulated_broker import Requeued, Weather
-from simulated_world import KINDS, Fails, FailsOnce, Hangs, InOrder, Kills, Ok, Slow, World
+from simulated_world import Fails, FailsOnce, Hangs, InOrder, Kills, Ok, Slow, World
 
 from broker.table.database import Database
 from broker.table.upgrade import upgrade
 
-KIND = st.sampled_from([Ok, Ok, Ok, Ok, Slow, FailsOnce, InOrder, Hangs, Kills, Fails])
+ON = settings(
+    max_examples=40,
+    stateful_step_count=50,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    phases=[Phase.generate, Phase.shrink],  # tracing for explanations would double the time
+    suppress_health_check=list(HealthCheck),
+)
+pytestmark = pytest.mark.simulation
+
+KIND = st.sampled_from([Ok, Ok, Ok, Ok, Ok, Ok, Slow, Slow, FailsOnce, InOrder, Hangs, Kills, Fails])
 WORKER = st.integers(0, 2)
 
 
@@ -36,7 +53,11 @@ class Delivery(RuleBasedStateMachine):
     def begin(self, workers: int) -> None:
         self.world = World(self.database, workers)
 
-    @rule(sender=st.sampled_from("xy"), kinds=st.lists(KIND, min_size=1, max_size=4), published=st.sampled_from([True, True, False]))
+    @rule(
+        sender=st.sampled_from("xy"),
+        kinds=st.lists(KIND, min_size=1, max_size=4),
+        published=st.sampled_from([True, True, False]),
+    )
     def send(self, sender: str, kinds: list[Any], published: bool) -> None:
         self.world.send(sender, kinds, published=published)
 
@@ -57,7 +78,24 @@ class Delivery(RuleBasedStateMachine):
         self.world.deliver(8)
         self.world.run(self.process(worker), points)
 
-    @rule(seconds=st.sampled_from([0.3, 1.0, 3.0, 15.0]))
+    @rule(points=st.integers(5, 60))
+    def deliver_and_run_all(self, points: int) -> None:
+        self.world.deliver(8)
+        for process in list(self.world.processes):
+            self.world.run(process, points)
+
+    @rule(
+        sender=st.sampled_from("xy"),
+        kinds=st.lists(KIND, min_size=2, max_size=6),
+        worker=WORKER,
+        points=st.integers(5, 40),
+    )
+    def send_and_run(self, sender: str, kinds: list[Any], worker: int, points: int) -> None:
+        self.world.send(sender, kinds, published=True)
+        self.world.deliver(8)
+        self.world.run(self.process(worker), points)
+
+    @rule(seconds=st.sampled_from([0.3, 2.5, 5.0, 12.5]))
     def advance(self, seconds: float) -> None:
         self.world.advance(seconds)
 
@@ -86,10 +124,13 @@ class Delivery(RuleBasedStateMachine):
             process.frozen = False
 
     @precondition(lambda self: self.world.broker.channels)
-    @rule(where=st.sampled_from(Requeued))
-    def close_active_channel(self, where: Requeued) -> None:
+    @rule(where=st.sampled_from(Requeued), points=st.integers(0, 30))
+    def close_active_channel(self, where: Requeued, points: int) -> None:
         self.world.say("close channel")
         self.world.broker.close(self.world.broker.channels[0], where)
+        self.world.deliver(8)
+        for process in self.world.rung():
+            self.world.run(process, points)
 
     @rule()
     def wipe(self) -> None:
@@ -104,7 +145,7 @@ class Delivery(RuleBasedStateMachine):
     def relay(self) -> None:
         self.world.parent.relay("x", "y")
 
-    @rule(worker=WORKER, fault=st.sampled_from(["before", "after", "after"]))
+    @rule(worker=WORKER, fault=st.sampled_from(["before", "after", "claim", "outcome"]))
     def lose_the_table_once(self, worker: int, fault: str) -> None:
         self.world.say(f"table {fault}")
         self.process(worker).fault = fault
@@ -169,12 +210,5 @@ def test_every_promise_on_every_path() -> None:
     """Nothing is lost, doubled or overtaken, nothing innocent is poisoned and nothing is stuck, on any path found."""
     run_state_machine_as_test(
         Delivery,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=60,
-            deadline=None,
-            derandomize=True,
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=ON,
     )

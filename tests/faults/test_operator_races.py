@@ -66,6 +66,7 @@ def test_row_lock_of_an_operator_during_a_claim(postgresql_bench: Bench, act: st
                     )
             rows = bench.wait_final(60)
             bench.check_no_overlap()
+        assert "unexpected" not in first.output()
     failed = [row.seq] if act == "cancel" else []
     assert [each.seq for each in rows if each.state is State.FAILED] == failed
     first_runs = list(dict.fromkeys(entry.number for entry in bench.entries() if entry.what == "start"))

@@ -97,3 +97,20 @@ def test_frozen_in_a_transaction(postgresql_bench: Bench) -> None:
         first.wait_for_line("superseded")
         bench.check(range(200))
         bench.check_no_overlap()
+
+
+def test_frozen_before_a_claim(postgresql_bench: Bench) -> None:
+    """Frozen between an outcome and the next claim, continued while its successor works: it claims and starts nothing."""
+    bench = postgresql_bench
+    with bench.sender() as client, pair(bench, seconds=0.01, through="outcome-committed stop 6") as (first, second):
+        bench.send(client, range(200))
+        eventually(lambda: bench.silent_seconds() > 1.0, 30, "the first has frozen itself")
+        count = sum(entry.pid == first.pid for entry in bench.entries())
+        bench.fault()
+        second.wait_for_line("active", timeout=40)
+        eventually(lambda: bench.entries()[-1].pid == second.pid, 10, "the second works")
+        first.resume()
+        first.wait_for_line("superseded")
+        bench.check(range(200))
+        bench.check_no_overlap()
+    assert sum(entry.pid == first.pid for entry in bench.entries()) == count
