@@ -11,26 +11,22 @@ from heapq import heappop, heappush
 import structlog
 
 from broker.errors import Superseded, TableUnavailable
-from broker.handlers.context import Context, Documents, Outbox, ResourceT
+from broker.handlers.context import ResourceT
 from broker.handlers.outcome import Outcome
-from broker.handlers.run import run, timed_out
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import State
 from broker.runtime.app import App
-from broker.runtime.client import Run, current_run
 from broker.runtime.holding import Holding, Post
-from broker.runtime.isolation.frames import Job
-from broker.runtime.isolation.isolation import CANCEL_SECONDS, open_isolation
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.pace import Pace
 from broker.runtime.receiving import Receiving
+from broker.runtime.runner import Runner
 from broker.runtime.running import Batch, Running
 from broker.runtime.settlements import to_settlement
 from broker.runtime.settling import Settling
 from broker.runtime.vigil import Sight
-from broker.table.documents import AppDocuments
 from broker.table.leases import LeaseRow
-from broker.table.rows import Claimed, HandlerFacts, Lease, Settlement
+from broker.table.rows import Claimed, Lease, Settlement
 from broker.table.store import HandlerTable
 from broker.transport.seam import Transport
 
@@ -77,9 +73,8 @@ class Worker:
         self._holding = holding
         self._services = services
         self._clock = services.clock
-        self._documents = AppDocuments(services.table.database, app.address)
+        self._runner = Runner(app, services.table.database, services.clock, user=services.transport.user)
         self._settling = Settling(services.table, services.outgoing)
-        self._isolation = open_isolation(app, services.clock)
         self._pace = Pace()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -110,8 +105,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin to work."""
-        if self._isolation is not None:
-            self._isolation.start()
+        self._runner.start()
         self._go_on()
 
     def stop(self, timeout_seconds: float) -> bool:
@@ -123,11 +117,10 @@ class Worker:
         if not ended:
             self._cancel_running()
             # An isolated handler ends by that, at the latest when its process is killed.
-            ended = self._ended.wait(2 * CANCEL_SECONDS if self._isolation is not None else 0)
+            ended = self._ended.wait(self._runner.patience_seconds)
         if not ended:
             log.warning("a handler still runs; its message will be handled again", app=self.app.address, worker=self.id)
-        if self._isolation is not None:
-            self._isolation.close()
+        self._runner.close()
         # Not cancelled before: the standby must not start while our last handler runs.
         self._receiving.close()
         return ended
@@ -212,11 +205,9 @@ class Worker:
         if batch is None or running is None:
             return
         seconds = self._clock.monotonic() - running.since
-        handler = self.app.registry.get(running.row.envelope.kind)
-        # An isolated handler is not given up but killed, by the thread that waits for it.
-        in_thread = handler is not None and not handler.isolated
-        if handler and in_thread and handler.timeout_seconds is not None and seconds >= handler.timeout_seconds:
-            self._give_up(batch, running, timed_out(handler, running.row.attempt))
+        timed_out = self._runner.overdue(running, seconds)
+        if timed_out is not None:
+            self._give_up(batch, running, timed_out)
         elif seconds >= SLOW_SECONDS:
             self._free(batch)
 
@@ -306,7 +297,7 @@ class Worker:
         arrivals = self._receiving.arrivals()
         limit = self._pace.claim_size()
         try:
-            claimed, dropped = self._services.table.claim(lease, self._facts_of, limit=limit, arrivals=arrivals)
+            claimed, dropped = self._services.table.claim(lease, self._runner.facts_of, limit=limit, arrivals=arrivals)
         except TableUnavailable:
             self._unclear = True
             raise
@@ -331,7 +322,7 @@ class Worker:
                 break
             first = False
             started_us = self._clock.now_us()
-            outcome = self._run(running)
+            outcome = self._runner.run(running)
             self._pace.ran(self._clock.monotonic() - running.since)
             settlement = to_settlement(running.row, outcome, started_us=started_us, finished_us=self._clock.now_us())
             if not batch.finish(settlement):
@@ -345,39 +336,6 @@ class Worker:
         # The first row may be late, or a slow machine would give everything back for ever.
         late = not first and self._clock.monotonic() - batch.claimed_at > BATCH_SECONDS
         return late or self._lease_lost.is_set() or self._stopping.is_set()
-
-    def _run(self, running: Running) -> Outcome:
-        row = running.row
-        seed = (*row.envelope.identity, self.app.address, row.generation)
-        user, now_us = self._services.transport.user, self._clock.now_us
-        handler = self.app.registry.get(row.envelope.kind)
-        if self._isolation is not None and handler is not None and handler.isolated:
-            job = Job(
-                envelope=row.envelope,
-                attempt=row.attempt,
-                seed=tuple(map(str, seed)),
-                user=user,
-                timeout_seconds=handler.timeout_seconds or 0.0,
-            )
-            return self._isolation.run(handler, job, self._documents, running.cancelled)
-        context = Context(
-            resource=self.app.resource,
-            app=self.app.address,
-            envelope=row.envelope,
-            attempt=row.attempt,
-            documents=Documents(self._documents),
-            outbox=Outbox(source=self.app.address, seed=seed, user=user, now_us=now_us),
-            cancel_requested=running.cancelled.is_set,
-        )
-        token = current_run.set(Run((*seed, "direct")))
-        try:
-            return run(handler, context)
-        finally:
-            current_run.reset(token)
-
-    def _facts_of(self, kind: str) -> HandlerFacts | None:
-        handler = self.app.registry.get(kind)
-        return HandlerFacts(handler.name, handler.retry.attempts) if handler else None
 
     # Outcomes: the worker's thread, or the one that watches it.
 

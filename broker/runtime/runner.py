@@ -1,0 +1,87 @@
+"""Runs one claimed message's handler: in this thread, or in the process for isolated ones."""
+
+from typing import Any
+
+from broker.handlers.context import Context, Documents, Outbox
+from broker.handlers.outcome import Outcome
+from broker.handlers.run import run, timed_out
+from broker.lifecycle.clock import Clock
+from broker.runtime.app import App
+from broker.runtime.client import Run, current_run
+from broker.runtime.isolation.frames import Job
+from broker.runtime.isolation.isolation import CANCEL_SECONDS, open_isolation
+from broker.runtime.running import Running
+from broker.table.database import Database
+from broker.table.documents import AppDocuments
+from broker.table.rows import HandlerFacts
+
+
+class Runner:
+    """The handlers of one app, as its worker runs them. ``close`` is for any thread."""
+
+    def __init__(self, app: App[Any], database: Database, clock: Clock, *, user: str) -> None:
+        """Take the app; ``user`` is the RabbitMQ user that its messages are sent by.
+
+        Raises TypeError when an isolated handler or its resource cannot be handed to another process.
+        """
+        self._app = app
+        self._clock = clock
+        self._user = user
+        self._documents = AppDocuments(database, app.address)
+        self._isolation = open_isolation(app, clock)
+        self.patience_seconds = 0.0 if self._isolation is None else 2 * CANCEL_SECONDS
+        """How long a handler that was asked to stop may take until it has ended for certain; 0 when none ever must."""
+
+    def start(self) -> None:
+        """Warm up the process of isolated handlers, if there are any."""
+        if self._isolation is not None:
+            self._isolation.start()
+
+    def close(self) -> None:
+        """End the process of isolated handlers, if there is one."""
+        if self._isolation is not None:
+            self._isolation.close()
+
+    def facts_of(self, kind: str) -> HandlerFacts | None:
+        """Return what the table shows of a kind's handler; None when the app has none."""
+        handler = self._app.registry.get(kind)
+        return HandlerFacts(handler.name, handler.retry.attempts) if handler else None
+
+    def overdue(self, running: Running, seconds: float) -> Outcome | None:
+        """Return the outcome of a handler that has run longer than it may in the worker's thread; None while it may go on.
+
+        An isolated handler is not given up but killed, by the thread that waits for it.
+        """
+        handler = self._app.registry.get(running.row.envelope.kind)
+        if handler is None or handler.isolated or handler.timeout_seconds is None or seconds < handler.timeout_seconds:
+            return None
+        return timed_out(handler, running.row.attempt)
+
+    def run(self, running: Running) -> Outcome:
+        """Run the message's handler and return its outcome; never raises what a handler or a body can cause."""
+        row = running.row
+        seed = (*row.envelope.identity, self._app.address, row.generation)
+        handler = self._app.registry.get(row.envelope.kind)
+        if self._isolation is not None and handler is not None and handler.isolated:
+            job = Job(
+                envelope=row.envelope,
+                attempt=row.attempt,
+                seed=tuple(map(str, seed)),
+                user=self._user,
+                timeout_seconds=handler.timeout_seconds or 0.0,
+            )
+            return self._isolation.run(handler, job, self._documents, running.cancelled)
+        context = Context(
+            resource=self._app.resource,
+            app=self._app.address,
+            envelope=row.envelope,
+            attempt=row.attempt,
+            documents=Documents(self._documents),
+            outbox=Outbox(source=self._app.address, seed=seed, user=self._user, now_us=self._clock.now_us),
+            cancel_requested=running.cancelled.is_set,
+        )
+        token = current_run.set(Run((*seed, "direct")))
+        try:
+            return run(handler, context)
+        finally:
+            current_run.reset(token)
