@@ -17,7 +17,7 @@ from typing import Any
 import ledger_service
 
 from broker.lifecycle.clock import SystemClock
-from broker.runtime import outgoing, worker
+from broker.runtime import outgoing, runner
 from broker.runtime.holding import Holding
 from broker.runtime.host import Host
 from broker.settings import InterAppSettings
@@ -43,7 +43,7 @@ STEPS: dict[str, Step] = {
     "lease-taken": (Holding, "_took", always),
     "lease-locked": (store, "_hold", always),
     "claimed": (store.HandlerTable, "claim", with_rows),
-    "ran": (worker, "run", always),
+    "ran": (runner, "run", always),
     "outcome-committed": (store.HandlerTable, "settle", always),
     "acknowledged": (RabbitMQConsumer, "ack", always),
     "acknowledgement-sent": (RabbitMQConsumer, "_send_acks", always),
