@@ -30,9 +30,9 @@ def short_id(message_id: str) -> str:
     return message_id[-SHORT_DIGITS:]
 
 
-def worker_id(app: str) -> str:
-    """Return a fresh id for one process incarnation that serves an app: ``app@host:pid/random``."""
-    return f"{app}@{incarnation_id()}"
+def worker_id(app: str, incarnation: str) -> str:
+    """Return the id of the worker that serves an app in one start of one process: ``app@host:pid/random``."""
+    return f"{app}@{incarnation}"
 
 
 def incarnation_id() -> str:

@@ -12,7 +12,7 @@ import structlog
 
 from broker.errors import Superseded, TableUnavailable
 from broker.lifecycle.clock import Clock
-from broker.lifecycle.ids import incarnation_id
+from broker.lifecycle.ids import incarnation_id, worker_id
 from broker.observe.health import Check, Health
 from broker.runtime.app import App
 from broker.runtime.client import Client
@@ -98,14 +98,14 @@ class Host:
     def add(self, app: App[Any]) -> Client:
         """Run an app in this process; return the client that sends in its name. Raises TableUnavailable."""
         with self._changing:
-            worker_id = f"{app.address}@{self.incarnation}"
+            own_id = worker_id(app.address, self.incarnation)
             if app.address in self._workers:
                 raise ValueError(f"{app.address} runs in this process already")
             subscribe(self.database, app.address, app.subscriptions())
             self._leases.make([app.address])
             self._leases.enter(
                 WorkerStart(
-                    worker_id,
+                    own_id,
                     self.incarnation,
                     app.address,
                     socket.gethostname(),
@@ -115,7 +115,7 @@ class Host:
             )
             holding = Holding(
                 app.address,
-                worker_id,
+                own_id,
                 leases=self._leases,
                 liveness=self._liveness,
                 clock=self._clock,
@@ -129,7 +129,7 @@ class Host:
                 self.settings.prefetch,
                 self.settings.message_max_bytes,
             )
-            worker = Worker(app, worker_id, holding, services)
+            worker = Worker(app, own_id, holding, services)
             self._workers[app.address] = worker
             self._served.add(app.address)
             client = self.client(app.address)

@@ -58,7 +58,7 @@ def test_parts_do_not_run_together() -> None:
 
 def test_a_worker_id_names_app_host_and_process() -> None:
     """A worker id tells an operator where the worker runs, and is another one at every start."""
-    one, two = worker_id("m1000-a.clk1"), worker_id("m1000-a.clk1")
+    one, two = (worker_id("m1000-a.clk1", incarnation_id()) for _ in range(2))
     assert one != two
     assert one.startswith("m1000-a.clk1@")
     assert f":{os.getpid()}/" in one
