@@ -4,13 +4,15 @@ import click
 
 from broker.cli import options
 from broker.cli.cells import HANDLER_TITLES, handler_cells
+from broker.cli.checked_body import checked_body, given_body
 from broker.cli.listing import open_existing, open_listing, print_rows
 from broker.cli.words import operator_name
 from broker.lifecycle.clock import SystemClock
 from broker.lifecycle.state import Reason, State
+from broker.settings import InterAppSettings
 from broker.table.database import Database
 from broker.table.operator_acts import cancel as cancel_rows
-from broker.table.operator_acts import retriable, retry_failed
+from broker.table.operator_acts import retriable, retry_edited, retry_failed
 from broker.table.operator_acts import retry as retry_rows
 from broker.table.queries import LARGEST, HandlerRow, Wanted, find_handler, list_handlers
 
@@ -23,6 +25,11 @@ from broker.table.queries import LARGEST, HandlerRow, Wanted, find_handler, list
 @options.since
 @click.option("--app", metavar="A", help="The app that handles it; with --failed also A.* for all below it.")
 @click.option("--dry-run", is_flag=True, help="Only list what would be retried.")
+@click.option(
+    "--body",
+    metavar="JSON",
+    help="Give the one message another body, - to read it from stdin; its history keeps the old one.",
+)
 def retry(
     *,
     ids: tuple[str, ...],
@@ -32,15 +39,21 @@ def retry(
     since_us: int | None,
     app: str | None,
     dry_run: bool,
+    body: str | None,
 ) -> None:
     """Let failed handlers run again, with fresh attempts and without a deadline."""
     if bool(ids) == failed:
         raise click.UsageError("Name the ids to retry, or give --failed; not both.")
     if ids and (reasons or kinds or since_us is not None):
         raise click.UsageError("--reason, --kind and --since go with --failed, not with ids.")
+    if body is not None and (len(ids) != 1 or dry_run):
+        raise click.UsageError("--body goes with one id, and not with --dry-run.")
     if ids:
         with open_existing() as database:
             rows = _found(database, ids, app)
+            if body is not None:
+                _retry_edited(database, rows[0], body)
+                return
             if dry_run:
                 _list(rows)
                 return
@@ -77,6 +90,13 @@ def _found(database: Database, ids: tuple[str, ...], app: str | None) -> list[Ha
     """Return the rows, each once, in the order of the ids."""
     rows = (find_handler(database, each, app=app) for each in ids)
     return list({row.seq: row for row in rows}.values())
+
+
+def _retry_edited(database: Database, row: HandlerRow, body: str) -> None:
+    settings = InterAppSettings.load()
+    content, version = checked_body(row.kind, given_body(body), any_kind=True, max_bytes=settings.message_max_bytes)
+    retry_edited(database, SystemClock(), row.seq, content, version, operator_name())
+    click.echo(f"{row.id}: waiting again, with another body")
 
 
 def _list(rows: list[HandlerRow]) -> None:

@@ -15,8 +15,11 @@ def body_lines(text: str, *, full: bool) -> Iterator[str]:
     # What is no JSON, or nested beyond reason, is shown as it came.
     with suppress(ValueError, RecursionError):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    shown = text if full else text[:SHOWN_BODY]
-    for line in shown.split("\n"):
+    for line in (text if full else cut(text)).split("\n"):
         yield f"  {printable(line)}"
-    if len(shown) < len(text):
-        yield f"  … ({len(text) - len(shown)} more characters; --full shows them)"
+
+
+def cut(text: str) -> str:
+    """Return the beginning of a text, and how much more there is."""
+    more = len(text) - SHOWN_BODY
+    return text if more <= 0 else f"{text[:SHOWN_BODY]}\n… ({more} more characters; --full shows them)"

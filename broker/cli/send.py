@@ -1,23 +1,16 @@
 """``interapp send``: a message from the command line."""
 
-import json
 import math
-import sys
-from typing import Any
 
 import click
 
-from broker.cli.catalogue import catalogue_of, load_registries, sort_of
-from broker.cli.refusal import Refusal
+from broker.cli.checked_body import checked_body, given_body
 from broker.cli.sending import SOURCE, Sending
-from broker.errors import ContractError
 from broker.lifecycle.address import checked_address
 from broker.lifecycle.clock import SystemClock
 from broker.lifecycle.ids import new_id
 from broker.lifecycle.state import State
-from broker.messages.codec import decode, encode
 from broker.messages.envelope import Envelope
-from broker.messages.message import KIND, KIND_MAX_LENGTH
 from broker.settings import InterAppSettings
 
 
@@ -48,13 +41,7 @@ def send(destination: str, kind: str, body: str, *, wait_seconds: float | None, 
     JSON is the message's body, {} by default, - to read it from stdin. It is checked before anything is sent.
     """
     settings = InterAppSettings.load()
-    content, version = _checked_body(
-        kind, sys.stdin.buffer.read() if body == "-" else body.encode(errors="replace"), any_kind=any_kind
-    )
-    if len(content) > settings.message_max_bytes:
-        raise Refusal(
-            f"the body has {len(content)} bytes, allowed are {settings.message_max_bytes} (INTERAPP_MESSAGE_MAX_BYTES)"
-        )
+    content, version = checked_body(kind, given_body(body), any_kind=any_kind, max_bytes=settings.message_max_bytes)
     with Sending(settings, SystemClock()) as sending:
         envelope = Envelope(
             message_id=new_id(),
@@ -90,32 +77,3 @@ def send(destination: str, kind: str, body: str, *, wait_seconds: float | None, 
         return 1
     click.echo(answer.reply or "null")
     return 0
-
-
-def _checked_body(kind: str, body: bytes, *, any_kind: bool) -> tuple[bytes, int]:
-    """Return the body as it is sent, and its version. Raises Refusal that says what is wrong with kind or body."""
-    if not KIND.fullmatch(kind) or len(kind) > KIND_MAX_LENGTH:
-        raise Refusal(f"{kind!r} is no kind: two or more words of a-z, 0-9 and '-', joined by dots; see interapp kinds")
-    registries, problems = load_registries()
-    for problem in problems:
-        click.echo(problem, err=True)
-    catalogue = catalogue_of(registries)
-    if kind in catalogue:
-        message = catalogue[kind]
-        if sort_of(message) == "reply":
-            raise Refusal(f"{kind} is a reply: it answers a command and is not sent by itself")
-        try:
-            return encode(decode(message, body)), message.version
-        except ContractError as exc:
-            raise Refusal(str(exc)) from exc
-    if not any_kind:
-        raise Refusal(f"no installed package knows the kind {kind!r}; see interapp kinds, or send it with --any-kind")
-    return _checked_json(body), 1
-
-
-def _checked_json(body: bytes) -> bytes:
-    try:
-        value: Any = json.loads(body)
-    except (ValueError, RecursionError) as exc:
-        raise Refusal(f"the body is no JSON: {exc}") from exc
-    return json.dumps(value, separators=(",", ":")).encode()

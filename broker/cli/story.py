@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from broker.cli.body import body_lines
+from broker.cli.body import body_lines, cut
 from broker.cli.cells import state_text, tries_text
 from broker.cli.lines import next_attempt_us, worker_status
 from broker.cli.words import age, duration
@@ -56,7 +56,7 @@ def tell(
         yield click.style(f"reply ({printable(row.reply_kind or '')})", bold=True)
         yield from body_lines(row.reply, full=full)
     yield click.style("history", bold=True)
-    yield from _history(row, history)
+    yield from _history(row, history, full=full)
     yield click.style("what you can do", bold=True)
     for line in next_steps(row, letter):
         yield f"  {line}"
@@ -92,13 +92,15 @@ def next_steps(row: HandlerRow, letter: Letter) -> list[str]:
         case State.SUCCEEDED:
             return [f"nothing: it succeeded. To have it done again: interapp send {row.destination} {row.kind} JSON"]
         case State.FAILED:
+            edit = f"interapp handlers retry {row.id} --body JSON    the same with another body"
             if len(letter.body) < letter.body_size:
-                return ["nothing: a part of its body was not kept. Its sender can send it again, smaller"]
+                return [edit, "or nothing: a part of its body was not kept. Its sender can send it again, smaller"]
             hint = {
                 Reason.UNHANDLED.value: "  (first run a version that has a handler for it)",
                 Reason.INVALID.value: "  (it fails again unless the handler's program changed: mend its sender)",
             }.get(row.reason or "", "")
-            return [f"interapp handlers retry {row.id}    let it run again, with fresh attempts{hint}"]
+            again = f"interapp handlers retry {row.id}    let it run again, with fresh attempts{hint}"
+            return [again, edit] if row.kind else [again]
 
 
 def _field(label: str, value: str) -> str:
@@ -131,11 +133,12 @@ def _times(row: HandlerRow, letter: Letter) -> Iterator[tuple[str, int | None]]:
     yield "deadline", letter.deadline_ms * 1000 if letter.deadline_ms is not None else None
 
 
-def _history(row: HandlerRow, history: Sequence[HistoryEntry]) -> Iterator[str]:
+def _history(row: HandlerRow, history: Sequence[HistoryEntry], *, full: bool) -> Iterator[str]:
     if not history:
         yield "  nothing but what stands above: no attempt failed, and no operator acted"
     for entry in history:
         attempt = f", attempt {entry.attempt}" if entry.attempt else ""
         yield printable(f"  {to_iso(entry.at_us)}  {entry.what}{attempt}  by {entry.who}")
         if entry.detail and entry.detail != row.error:
-            yield printable(f"    {entry.detail}")
+            detail = printable(entry.detail)
+            yield from (f"    {line}" for line in (detail if full else cut(detail)).split("\n"))

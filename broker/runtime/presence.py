@@ -112,6 +112,7 @@ class Presence:
             if lease not in kept:
                 worker.lease_lost(lease)
         self._look(workers, {worker.app.address for worker in held})
+        self._cancel(workers)
         self._outgoing.flush()
         self._outgoing.relay(self._sources())
 
@@ -124,6 +125,11 @@ class Presence:
                 worker.work_seen()
             if worker.app.address in rows:
                 worker.lease_seen(rows[worker.app.address])
+
+    def _cancel(self, workers: Sequence[Worker]) -> None:
+        running = {seq: worker for worker in workers if (seq := worker.running()) is not None}
+        for seq in self._table.to_cancel(running):
+            running[seq].cancel(seq)
 
     def _watch(self) -> None:
         trouble: Exception | None = None

@@ -74,8 +74,8 @@ class Batch:
             running.cancelled.set()
             return True
 
-    def cancel_running(self) -> None:
-        """Ask the running handler to stop."""
+    def cancel_running(self, seq: int | None = None) -> None:
+        """Ask the running handler to stop; with ``seq`` only if it is that row's."""
         running = self._running
-        if running is not None:
+        if running is not None and seq in (None, running.row.seq):
             running.cancelled.set()

@@ -198,6 +198,16 @@ class Worker:
         """Learn that the table has a row to claim, whoever did not ring."""
         self._wake.set()
 
+    def running(self) -> int | None:
+        """Return the number of the row whose handler runs."""
+        batch = self._batch
+        running = batch.running() if batch else None
+        return running.row.seq if running else None
+
+    def cancel(self, seq: int) -> None:
+        """Ask the handler of that row to stop, if it still runs: an operator cancelled it."""
+        self._cancel_running(seq)
+
     def watch(self) -> None:
         """Free what a slow handler holds up; give up a thread whose handler outlived its timeout. Raises TableUnavailable."""
         batch = self._batch
@@ -403,10 +413,10 @@ class Worker:
         self._detail = str(error)
         return TABLE_PAUSE_SECONDS
 
-    def _cancel_running(self) -> None:
+    def _cancel_running(self, seq: int | None = None) -> None:
         batch = self._batch
         if batch is not None:
-            batch.cancel_running()
+            batch.cancel_running(seq)
 
     def _tell_activity(self) -> None:
         with self._activity:

@@ -1,8 +1,9 @@
-"""What an operator does to rows: retry what failed, cancel what is not final.
+"""What an operator does to rows: retry what failed, as it was or with another body; cancel what is not final.
 
 Each act is one transaction and leaves its history.
 """
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.engine import Connection
 from broker.errors import IllegalMove, NotFound
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import Reason, State, move
+from broker.messages.codec import CONTENT_TYPE
 from broker.table.database import Database
 from broker.table.queries import CHUNK, Wanted
 from broker.table.schema import messages
@@ -69,6 +71,22 @@ def retry(database: Database, clock: Clock, seqs: Sequence[int], who: str) -> No
             _retry(connection, rows, who, clock.now_us())
 
 
+def retry_edited(database: Database, clock: Clock, seq: int, body: bytes, version: int, who: str) -> None:
+    """Give a failed row another body (JSON, of that version) and move it back to waiting; its history keeps the old one.
+
+    Raises IllegalMove when it is not failed, NotFound, TableUnavailable.
+    """
+    now_us = clock.now_us()
+    with database.write() as connection:
+        (row,) = _locked(connection, [seq])
+        _check_move(row, State.WAITING)
+        old = connection.execute(sa.select(messages.c.body).where(messages.c.seq == seq)).scalar_one()
+        INSERT_HISTORY.execute(connection, [_entry(row, now_us, "operator edit", who, _was(old, row.body_size))])
+        edited = {"body": body, "body_size": len(body), "version": version, "content_type": CONTENT_TYPE}
+        _update(connection, [seq], edited)
+        _retry(connection, [row], who, now_us)
+
+
 def retry_failed(database: Database, clock: Clock, wanted: Wanted, who: str) -> int:
     """Move every failed row that is wanted back to waiting, in parts; return how many. Raises TableUnavailable."""
     after, retried = 0, 0
@@ -104,6 +122,15 @@ def cancel(database: Database, clock: Clock, seqs: Sequence[int], who: str) -> M
             _cancel(connection, rows, who, now_us)
             states |= {row.seq: _after_cancel(row) for row in rows}
     return states
+
+
+def _was(body: bytes, size: int) -> str:
+    """Return a body as the history keeps it: the text, or its Base64 where it is none."""
+    kept = f"{size} bytes" if len(body) == size else f"the first {len(body)} of {size} bytes"
+    text = body.decode("utf-8", "replace")
+    if text.encode() == body and "\x00" not in text:
+        return f"was ({kept}): {text}"
+    return f"was ({kept}, in Base64): {b64encode(body).decode()}"
 
 
 def _retry(connection: Connection, rows: Sequence[Any], who: str, now_us: int) -> None:

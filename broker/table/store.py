@@ -1,6 +1,6 @@
 """Writes of the handler table: accept, arrive, claim, settle. Every method is one transaction over a whole batch."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -171,6 +171,14 @@ class HandlerTable:
         with self.database.read() as connection:
             found = connection.execute(statements.APPS_WITH_WORK, {"apps": list(apps), "now_us": self._clock.now_us()})
             return set(found.scalars())
+
+    def to_cancel(self, seqs: Collection[int]) -> set[int]:
+        """Return those of the running rows that an operator wants cancelled. Raises TableUnavailable."""
+        if not seqs:
+            return set()
+        query = sa.select(messages.c.seq).where(messages.c.seq.in_(seqs), messages.c.cancel_requested)
+        with self.database.read() as connection:
+            return set(connection.execute(query).scalars())
 
     def _add(self, connection: Connection, effects: Effects, *, app: str, doorbell: str = "") -> list[Envelope]:
         copies = [

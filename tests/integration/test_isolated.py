@@ -38,6 +38,7 @@ from broker.runtime.app import App
 from broker.runtime.client import Client
 from broker.runtime.host import Host
 from broker.settings import InterAppSettings
+from broker.table import operator_acts
 from servers.processes import InterappProcess, eventually
 
 CHILD = "m1000-a.clk1"
@@ -198,6 +199,16 @@ def test_one_that_does_not_heed_it_is_killed_and_waits_again(site: Site) -> None
     assert second != first
     assert site.place.row(message_id)["attempts"] == 1
     site.host._workers[CHILD]._cancel_running()
+
+
+def test_one_that_an_operator_cancels_is_killed(site: Site) -> None:
+    """A cancel of a message whose isolated handler hangs has its process killed, and ends it as cancelled."""
+    client = site.start()
+    message_id = client.send(HangInC(), to=CHILD)
+    pid = int(site.noted()[0])
+    operator_acts.cancel(site.place.database, SystemClock(), [site.place.row(message_id)["seq"]], "operator")
+    assert site.outcome(message_id)[:2] == ("failed", "cancelled")
+    assert gone(pid)
 
 
 def test_its_process_does_not_outlive_the_host(site: Site) -> None:

@@ -234,6 +234,16 @@ def active(host: Host, address: str = CHILD) -> Callable[[], bool]:
     return host._workers[address].active
 
 
+def ready(host: Host) -> Callable[[], bool]:
+    """Return what tells whether the host's worker works for the app and is the one that is rung, if it came first."""
+    return lambda: active(host)() and registered(host)()
+
+
+def registered(host: Host) -> Callable[[], bool]:
+    """Return what tells whether the host's consumer is registered at the carrier."""
+    return host._workers[CHILD]._receiving.registered
+
+
 # Requests and outcomes.
 
 
@@ -505,7 +515,7 @@ def test_a_standby_takes_over_when_the_first_stops(site: Site) -> None:
     first, second = site.host(), site.host()
     one, two = Desk("one"), Desk("two")
     first.add(app(noting(), one))
-    eventually(active(first), timeout=PATIENCE_S)
+    eventually(ready(first), timeout=PATIENCE_S)
     second.add(app(noting(), two))
     client = site.host().client(PARENT)
     for n in range(100):
@@ -524,7 +534,7 @@ def test_a_standby_does_nothing(site: Site) -> None:
     first, second = site.host(), site.host()
     one, two = Desk("one"), Desk("two")
     first.add(app(noting(), one))
-    eventually(active(first), timeout=PATIENCE_S)
+    eventually(ready(first), timeout=PATIENCE_S)
     second.add(app(noting(), two))
     client = first.client(PARENT)
     for n in range(50):
@@ -547,8 +557,9 @@ def test_a_superseded_workers_outcome_is_refused(site: Site) -> None:
     one, two = Desk("one"), Desk("two")
     two.go_on.set()
     first.add(app(handlers, one))
-    eventually(active(first), timeout=PATIENCE_S)
+    eventually(ready(first), timeout=PATIENCE_S)
     second.add(app(handlers, two))
+    eventually(registered(second), timeout=PATIENCE_S)
     client = second.client(PARENT)
     message_id = client.send(Add(one=1, other=1), to=CHILD)
     assert one.entered.wait(PATIENCE_S)
@@ -943,6 +954,27 @@ def test_an_operators_retry_is_picked_up_without_a_ring(site: Site) -> None:
     row = site.row(message_id, State.SUCCEEDED)
     assert SystemClock().monotonic() - begun < 5.0
     assert (row["attempts"], row["generation"], desk.ran) == (1, 1, [1, 1])
+
+
+def test_a_cancel_reaches_the_running_handler(site: Site) -> None:
+    """A handler whose message is cancelled while it runs is told; one that stops for it ends its message as cancelled."""
+    handlers = Handlers("test")
+
+    @handlers.handles(Other)
+    def other(_message: Other, ctx: Context[Desk]) -> None:
+        ctx.resource.ran.append(ctx.attempt)
+        ctx.resource.entered.set()
+        while not ctx.cancelled:
+            ctx.resource.go_on.wait(0.02)
+        raise RetryLater(0.0, "asked to stop")
+
+    host, desk = site.host(), Desk()
+    host.add(app(handlers, desk))
+    message_id = host.client(PARENT).send(Other(), to=CHILD)
+    assert desk.entered.wait(PATIENCE_S)
+    operator_acts.cancel(site.place.database, SystemClock(), [site.place.row(message_id)["seq"]], "operator")
+    assert site.row(message_id, State.FAILED)["reason"] == "cancelled"
+    assert desk.ran == [1]
 
 
 def test_a_cancel_reaches_the_next_attempt(site: Site) -> None:

@@ -1,6 +1,7 @@
 """`interapp handlers show`, `retry` and `cancel`: one message, and what an operator does to it."""
 
 import json
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -158,6 +159,52 @@ def test_retry_needs_the_whole_body(cli: Any, rows: Any, database: Database) -> 
     assert "send it again" in cli("handlers", "show", row.id).stdout
 
 
+def test_retry_with_another_body(cli: Any, rows: Any, database: Database) -> None:
+    """An operator mends a body and retries: the new one is checked and claimed, the history keeps the old one and who did it."""
+    row = rows.final(State.FAILED, Reason.INVALID, "slot: wrong", kind="tcr.module-status")
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE messages SET body = x'7b22736c6f74223a20', body_size = 9, version = 7"))
+    wrong = cli("handlers", "retry", row.id, "--body", '{"slot": "../x"}')
+    assert wrong.exit_code == 2
+    assert "slot" in wrong.stderr
+    assert "'../x'" in wrong.stderr
+    assert story(cli, row.id)["state"] == "failed"
+
+    body = '{"slot":"clk1","observed_at":"2026-11-22T09:00:00Z","api_major":20,"module":null}'
+    assert "--body" in cli("handlers", "show", row.id).stdout
+    result = cli("handlers", "retry", row.id, "--body", "-", stdin=body)
+    assert (result.exit_code, result.stdout) == (0, f"{row.id}: waiting again, with another body\n")
+    after = story(cli, row.id)
+    assert (after["state"], after["attempts"], after["operator_retries"]) == ("waiting", 0, 1)
+    edit, retry = after["history"][-2:]
+    assert (edit["what"], edit["detail"]) == ("operator edit", 'was (9 bytes): {"slot": ')
+    assert (retry["what"], retry["detail"]) == ("operator retry", "was failed (invalid): slot: wrong")
+    assert "@" in edit["who"]
+    claimed = rows._claim("t1")
+    assert (claimed.envelope.body.decode(), claimed.envelope.version, claimed.generation) == (body, 1, 1)
+
+
+@pytest.mark.parametrize("old", [b"\xff\x00\n", b"nul \x00"])
+def test_the_history_keeps_a_body_that_is_no_text(cli: Any, rows: Any, database: Database, old: bytes) -> None:
+    """Bytes that no column of text keeps are in the history all the same, and can be had back."""
+    row = rows.final(State.FAILED, Reason.INVALID, "no JSON")
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE messages SET body = :body, body_size = 70000"), {"body": old})
+    assert cli("handlers", "retry", row.id, "--body", "{}").exit_code == 0
+    detail = story(cli, row.id)["history"][-2]["detail"]
+    assert detail.startswith(f"was (the first {len(old)} of 70000 bytes, in Base64): ")
+    assert b64decode(detail.rpartition(" ")[2]) == old
+
+
+def test_only_what_failed_gets_another_body(cli: Any, rows: Any) -> None:
+    """The body of a message that waits, runs or has succeeded is not changed."""
+    row = rows.waiting(body=b'{"a":1}')
+    result = cli("handlers", "retry", row.id, "--body", "{}")
+    assert result.exit_code == 1
+    assert "waiting" in result.stderr
+    assert story(cli, row.id)["body"] == {"a": 1}
+
+
 def test_retry_every_failed(cli: Any, rows: Any) -> None:
     """All that failed can be listed and retried, by reason, kind and app."""
     wanted = rows.final(State.FAILED, Reason.ERROR, "bad")
@@ -174,7 +221,18 @@ def test_retry_every_failed(cli: Any, rows: Any) -> None:
     assert cli("handlers", "retry", "--failed").stdout == "2 waiting again\n"
 
 
-@pytest.mark.parametrize("args", [[], ["--failed", "1"], ["1", "--reason", "error"], ["1", "--since", "1d"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        [],
+        ["--failed", "1"],
+        ["1", "--reason", "error"],
+        ["1", "--since", "1d"],
+        ["--failed", "--body", "{}"],
+        ["1", "2", "--body", "{}"],
+        ["1", "--body", "{}", "--dry-run"],
+    ],
+)
 def test_retry_wrong_usage(cli: Any, args: list[str]) -> None:
     """Ids and --failed exclude each other, and one of them is needed."""
     assert cli("handlers", "retry", *args).exit_code == 2
