@@ -260,19 +260,27 @@ class Fleet:
 
 
 def publish_foreign(
-    broker_url: str, routing_key: str, messages: Iterable[tuple[bytes, Mapping[str, Any]]], *, confirm: bool = True
+    broker_url: str, routing_key: str, messages: Iterable[tuple[bytes, Mapping[str, Any]]], *, together: bool = False
 ) -> None:
-    """Publish bodies with AMQP properties to exchange `interapp` by kombu, each confirmed before the next or none."""
+    """Publish bodies with AMQP properties to exchange `interapp` by kombu; RabbitMQ has all of them when it returns.
+
+    Each is confirmed before the next, or all are committed `together`. Never unconfirmed: a quorum queue may drop what
+    such a producer still had under way when it closes its connection.
+    """
     with (
-        kombu.Connection(broker_url, transport_options={"confirm_publish": confirm}) as connection,
+        kombu.Connection(broker_url, transport_options={"confirm_publish": not together}) as connection,
         connection.channel() as channel,
     ):
+        if together:
+            channel.tx_select()
         for body, properties in messages:
             # not a Producer: it would add a content type of its own
             others = dict(properties)
             content_type, headers = others.pop("content_type", None), others.pop("headers", None)
             message = channel.prepare_message(body, content_type=content_type, headers=headers, properties=others)
             channel.basic_publish(message, exchange="interapp", routing_key=routing_key)
+        if together:
+            channel.tx_commit()
 
 
 def matching(lines: Iterable[Line], fields: Mapping[str, object]) -> list[Line]:

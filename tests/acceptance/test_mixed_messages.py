@@ -115,7 +115,7 @@ def test_every_one_of_many_mixed_messages_ends_as_it_should(fleet: Fleet) -> Non
             (sort.body, {**sort.properties, "message_id": f"{sort.name}-{number}"})
             for number, sort in enumerate(sorts[begin:end], begin)
         )
-        publish_foreign(fleet.broker_url, CLK1, messages, confirm=False)
+        publish_foreign(fleet.broker_url, CLK1, messages, together=True)
         fleet.wait_until(lambda end=end: fleet.final() >= end, f"{end} messages have ended", 90)
         memory.append(rss_mib(child.pid))
 
