@@ -33,12 +33,17 @@ messages = sa.Table(
     sa.Column("body_size", sa.BigInteger, nullable=False),
     sa.Column("doorbell", sa.Text, nullable=False, server_default=""),
     sa.Column("sent_us", sa.BigInteger, nullable=False),
+    sa.Column("priority", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("call_size", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("stop_on_failure", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("published", sa.Boolean, nullable=False, server_default=sa.false()),
     # The handler's side of it.
     sa.Column("state", sa.Text, nullable=False, server_default=State.WAITING.value),
     sa.Column("reason", sa.Text),
     sa.Column("error", sa.Text),
     sa.Column("phase", sa.Text),
+    sa.Column("phases", sa.Text),
+    sa.Column("progress", sa.Text),
     sa.Column("handler", sa.Text),
     sa.Column("max_attempts", sa.Integer),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
@@ -71,9 +76,17 @@ messages = sa.Table(
 sa.Index(
     "messages_open",
     messages.c.destination,
+    messages.c.priority.desc(),
     messages.c.seq,
     postgresql_where=sa.text("open"),
     sqlite_where=sa.text("open"),
+)
+sa.Index(
+    "messages_call",
+    messages.c.call_id,
+    messages.c.seq,
+    postgresql_where=sa.text("call_size <> 1"),
+    sqlite_where=sa.text("call_size <> 1"),
 )
 sa.Index("messages_failed", messages.c.seq, postgresql_where=sa.text("failed"), sqlite_where=sa.text("failed"))
 sa.Index(
@@ -90,6 +103,18 @@ sa.Index(
     postgresql_where=sa.text("open AND NOT published"),
     sqlite_where=sa.text("open AND NOT published"),
 )
+
+replies = sa.Table(
+    "replies",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+)
+"""Replies that a handler gave while it ran, before the final one in the row: JSON, numbered from 1 over all attempts."""
 
 history = sa.Table(
     "history",
@@ -142,6 +167,21 @@ subscriptions = sa.Table(
     sa.Column("pattern", sa.Text, primary_key=True),
 )
 """Which events an app gets: an AMQP topic pattern over ``<source address>.<kind>``."""
+
+last_events = sa.Table(
+    "last_events",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("amqp_user", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("traceparent", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("sent_us", sa.BigInteger, nullable=False),
+)
+"""The newest event of each source and kind, for subscribers that begin later and want it."""
 
 documents = sa.Table(
     "documents",

@@ -65,7 +65,7 @@ CANDIDATES = sa.text(
       AND (m.state = 'waiting' AND m.due_us <= :now_us OR m.state = 'processing' AND m.epoch < :epoch)
       AND m.seq < coalesce((SELECT min(b.seq) FROM messages AS b
                             WHERE b.open AND b.ordered AND b.destination = :app AND b.due_us > :now_us), :no_limit)
-    ORDER BY m.seq LIMIT :limit
+    ORDER BY m.priority DESC, m.seq LIMIT :limit
     """
 )
 

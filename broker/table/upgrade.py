@@ -6,7 +6,7 @@ from sqlalchemy.engine import Connection
 from broker.errors import TableError, TableUnavailable
 from broker.table.database import Database
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration. A test compares it with the migrations themselves."""
 
 UPGRADE_LOCK = 0x696E746572617070

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -36,6 +37,7 @@ from broker.messages.effects import DocumentWrite, Effects
 from broker.messages.envelope import Envelope
 from broker.table.database import Database
 from broker.table.documents import AppDocuments, find_documents
+from broker.table.leases import Leases
 from broker.table.queries import find_answer
 from broker.table.rows import Lease, Settlement
 from broker.table.schema import metadata
@@ -834,6 +836,33 @@ def test_processes_that_upgrade_at_once_do_not_disturb_each_other(url: str) -> N
     ended = [process.communicate(timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], ended
     assert sorted(out.strip() for out, _ in ended) == [REVISION, REVISION, "None"]
+
+
+def test_an_older_database_keeps_its_rows(url: str) -> None:
+    """A database of the first version is brought up to date with what is in it, and its rows are claimed as before."""
+    database = Database(url)
+    try:
+        with database.write(patient=True) as connection:
+            config = Config()
+            config.set_main_option("script_location", "broker.table:migrations")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0001")
+            for message_id in ("one", "other"):
+                connection.execute(
+                    sa.text(
+                        "INSERT INTO messages (id, destination, amqp_user, call_id, source, kind, version, content_type,"
+                        " correlation_id, reply_to, traceparent, body_size, sent_us, body) VALUES"
+                        f" ('{message_id}', 'app', '', '', '', 'a.b', 1, 'application/json', '', '', '', 2, 1, :body)"
+                    ),
+                    {"body": b"{}"},
+                )
+        assert upgrade(database) == "0001"
+        clock = ManualClock()
+        lease = Leases(database, clock).take("app", "app@host:1/a")
+        claimed, _ = HandlerTable(database, clock).claim(lease, lambda _kind: None, limit=9, arrivals={})
+        assert [row.envelope.message_id for row in claimed] == ["one", "other"]
+    finally:
+        database.close()
 
 
 def test_a_newer_database_is_left_alone(place: Place) -> None:
