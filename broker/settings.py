@@ -21,6 +21,8 @@ CONFIG_VARIABLE = "INTERAPP_CONFIG"
 """Environment variable that ``--config FILE.toml`` sets, so that every settings class of the process sees the file."""
 
 PASSWORD_IN_LOGIN = re.compile(r"^((?:[a-z][a-z0-9+.-]*:)?(?://)?[^:/@]*):(?!//).*@", re.IGNORECASE | re.DOTALL)
+PLUGIN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+"""One name in INTERAPP_PLUGINS."""
 PASSWORD_IN_QUERY = re.compile(r"([?&][a-z_]*password=)[^&]*", re.IGNORECASE)
 
 
@@ -136,6 +138,11 @@ def redacted(url: str) -> str:
     return PASSWORD_IN_LOGIN.sub(r"\1:***@", PASSWORD_IN_QUERY.sub(r"\1***", url))
 
 
+def plugin_names(value: str) -> list[str]:
+    """Return the names in a value of INTERAPP_PLUGINS."""
+    return [name for part in value.split(",") if (name := part.strip())]
+
+
 class InterAppSettings(EnvironmentSettings):
     """Settings of every interapp process (``INTERAPP_…``)."""
 
@@ -157,6 +164,8 @@ class InterAppSettings(EnvironmentSettings):
     """How long a holder must be seen idle before its lease may be taken without proof of its death."""
     message_max_bytes: int = Field(default=1024 * 1024, ge=1024, le=16 * 1024 * 1024)
     """Largest body that is sent or handled, in bytes; a larger one ends as ``failed (invalid)``."""
+    plugins: str = ""
+    """Handler registries to try out beside those of installed packages: ``module:attribute``, several joined by commas."""
     prefetch: int = Field(default=200, ge=1, le=10_000)
     """Deliveries that RabbitMQ hands to one app before it waits for an acknowledgement."""
     retention_days: int = Field(default=30, ge=0, le=36_500)
@@ -180,6 +189,14 @@ class InterAppSettings(EnvironmentSettings):
             raise ValueError("a SQLite database is named by its file: sqlite:///interapp.db or sqlite:////full/path.db")
         if parts.scheme == "postgresql" and not parts.path.strip("/"):
             raise ValueError("a database name is missing, as in postgresql://host/name")
+        return value
+
+    @field_validator("plugins")
+    @classmethod
+    def _plugins(cls, value: str) -> str:
+        for name in plugin_names(value):
+            if not PLUGIN.fullmatch(name):
+                raise ValueError(f"{name!r} is no module:attribute, as in door_alarm.handlers:handlers")
         return value
 
     @property

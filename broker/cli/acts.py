@@ -93,8 +93,7 @@ def _found(database: Database, ids: tuple[str, ...], app: str | None) -> list[Ha
 
 
 def _retry_edited(database: Database, row: HandlerRow, body: str) -> None:
-    settings = InterAppSettings.load()
-    content, version = checked_body(row.kind, given_body(body), any_kind=True, max_bytes=settings.message_max_bytes)
+    content, version = checked_body(row.kind, given_body(body), InterAppSettings.load(), any_kind=True)
     retry_edited(database, SystemClock(), row.seq, content, version, operator_name())
     click.echo(f"{row.id}: waiting again, with another body")
 

@@ -7,11 +7,9 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from broker.cli import plugins
-from broker.errors import InterAppError
 from broker.handlers.registry import HandlerRegistry
-from broker.messages.catalogue import Catalogue
 from broker.messages.message import Command, Event, Message
+from broker.runtime.registries import catalogue_of
 
 MODULE = re.compile(r"\b(?:\w+\.)+(?=\w)")
 
@@ -42,36 +40,8 @@ class KnownKind:
     summary: str
 
 
-def load_registries() -> tuple[list[HandlerRegistry[Any]], list[str]]:
-    """Return the registries of the installed packages, and one line for each that cannot be loaded."""
-    registries: list[HandlerRegistry[Any]] = []
-    problems: list[str] = []
-    for name in plugins.names(plugins.HANDLERS):
-        try:
-            registry = plugins.load(plugins.HANDLERS, name)
-        except InterAppError as exc:
-            problems.append(str(exc))
-            continue
-        if isinstance(registry, HandlerRegistry):
-            registries.append(registry)
-        else:
-            problems.append(f"{name!r} ({plugins.HANDLERS}) is no HandlerRegistry but a {type(registry).__name__}")
-    return registries, problems
-
-
-def catalogue_of(registries: Iterable[HandlerRegistry[Any]]) -> Catalogue:
-    """Return every kind of the registries. Raises InterAppError when two classes have one kind, naming both."""
-    catalogue = Catalogue()
-    for registry in registries:
-        try:
-            catalogue.update(registry.catalogue)
-        except TypeError as exc:
-            raise InterAppError(f"{exc}; uninstall one of the packages, or rename its kind") from exc
-    return catalogue
-
-
 def known_kinds(registries: Iterable[HandlerRegistry[Any]]) -> list[KnownKind]:
-    """Return what is shown of every kind, in the order of the kinds. Raises as ``catalogue_of``."""
+    """Return what is shown of every kind, in the order of the kinds. Raises InterAppError when two classes have one kind."""
     registries = list(registries)
     return [_known(message, registries) for message in catalogue_of(registries)]
 

@@ -7,9 +7,11 @@ import click
 from pydantic_core import to_jsonable_python
 
 from broker.cli import options
-from broker.cli.catalogue import KnownField, KnownKind, known_kinds, load_registries
+from broker.cli.catalogue import KnownField, KnownKind, known_kinds
 from broker.cli.listing import print_json, print_rows
 from broker.cli.plain import Cell
+from broker.runtime.registries import load_registries
+from broker.settings import InterAppSettings
 
 TITLES = ("KIND", "SORT", "VERSION", "REPLY", "PACKAGE", "HANDLER", "FIELDS")
 SORT_STYLES = {"command": "cyan", "event": "magenta", "reply": "green"}
@@ -19,7 +21,7 @@ SORT_STYLES = {"command": "cyan", "event": "magenta", "reply": "green"}
 @options.as_json
 def kinds(*, as_json: bool) -> None:
     """List the kinds of message that installed packages send or handle."""
-    registries, problems = load_registries()
+    registries, problems = load_registries(InterAppSettings.load().plugins)
     known = known_kinds(registries)
     if as_json:
         print_json(kind_line(kind) for kind in known)

@@ -2,8 +2,8 @@
 
 import click
 
-from broker.cli import plugins
 from broker.errors import InterAppError, SettingError
+from broker.runtime import plugins
 from broker.settings import InterAppSettings
 
 

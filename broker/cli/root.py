@@ -46,7 +46,7 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
         """Return every name, sorted."""
-        from broker.cli import plugins  # noqa: PLC0415 only help and foreign commands need it, and it is slow
+        from broker.runtime import plugins  # noqa: PLC0415 only help and foreign commands need it, and it is slow
 
         return sorted({*BUILT_IN, *plugins.names(plugins.COMMANDS)})
 
@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
         if cmd_name in BUILT_IN:
             module, _, attribute = BUILT_IN[cmd_name][0].partition(":")
             return _checked(cmd_name, getattr(import_module(module), attribute))
-        from broker.cli import plugins  # noqa: PLC0415 as above
+        from broker.runtime import plugins  # noqa: PLC0415 as above
 
         if cmd_name not in plugins.names(plugins.COMMANDS):
             return None

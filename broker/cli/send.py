@@ -41,7 +41,7 @@ def send(destination: str, kind: str, body: str, *, wait_seconds: float | None, 
     JSON is the message's body, {} by default, - to read it from stdin. It is checked before anything is sent.
     """
     settings = InterAppSettings.load()
-    content, version = checked_body(kind, given_body(body), any_kind=any_kind, max_bytes=settings.message_max_bytes)
+    content, version = checked_body(kind, given_body(body), settings, any_kind=any_kind)
     with Sending(settings, SystemClock()) as sending:
         envelope = Envelope(
             message_id=new_id(),

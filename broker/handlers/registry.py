@@ -1,7 +1,7 @@
 """The registry: which function handles which message. An explicit value; whatever is wrong with it is said when it is built."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -35,10 +35,14 @@ class Handler(Generic[ResourceT]):
 
 
 class HandlerRegistry(Generic[ResourceT]):
-    """Handlers of one sort of app, and every kind that such an app sends or handles."""
+    """Handlers of one sort of app, and every kind that such an app sends or handles.
 
-    def __init__(self, name: str) -> None:
+    With ``extends`` they are further handlers for the apps whose registry has that name, from a package of its own.
+    """
+
+    def __init__(self, name: str, *, extends: str = "") -> None:
         self.name = name
+        self.extends = extends
         self.catalogue = Catalogue()
         self._handlers: dict[str, Handler[ResourceT]] = {}
 
@@ -105,6 +109,19 @@ class HandlerRegistry(Generic[ResourceT]):
         if handler.reply is not None:
             self.catalogue.add(handler.reply)
         self._handlers[message.kind] = handler
+
+    def extended(self, extensions: "Iterable[HandlerRegistry[Any]]") -> "HandlerRegistry[ResourceT]":
+        """Return this registry with the handlers of those that extend it; itself when none does.
+
+        Raises TypeError when two have a handler for one kind, or two classes one kind, naming both.
+        """
+        mine = [other for other in extensions if other.extends == self.name]
+        if not mine:
+            return self
+        whole = HandlerRegistry[ResourceT](self.name)
+        for part in (self, *mine):
+            whole.include(part)
+        return whole
 
     def include(self, other: "HandlerRegistry[ResourceT]") -> None:
         """Add every handler of another registry; two for one kind are refused, naming both."""

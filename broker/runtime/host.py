@@ -3,7 +3,9 @@
 import os
 import socket
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +13,7 @@ from typing import Any, Self
 import structlog
 
 from broker.errors import Superseded, TableUnavailable
+from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.ids import incarnation_id, worker_id
 from broker.observe.health import Check, Health
@@ -23,6 +26,7 @@ from broker.runtime.holding import Holding
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.presence import Presence
 from broker.runtime.purging import Purging
+from broker.runtime.registries import extended
 from broker.runtime.replies import Replies
 from broker.runtime.worker import Services, Worker
 from broker.settings import InterAppSettings
@@ -48,7 +52,15 @@ OPEN_PAUSE_CEILING_SECONDS = 15.0
 class Host:
     """One process: one table, one transport, any number of apps. Use it as a context manager, or ``start`` and ``stop``."""
 
-    def __init__(self, settings: InterAppSettings, clock: Clock, *, transport: Transport | None = None) -> None:
+    def __init__(
+        self,
+        settings: InterAppSettings,
+        clock: Clock,
+        *,
+        transport: Transport | None = None,
+        extensions: Sequence[HandlerRegistry[Any]] = (),
+    ) -> None:
+        """``extensions`` are registries of other packages; each adds handlers to the apps whose registry it extends."""
         self.settings = settings
         self.health = Health()
         self.incarnation = incarnation_id()
@@ -66,6 +78,7 @@ class Host:
         self._served: set[str] = set()
         self._handlers_left = False
         self._drain: Drain | None = None
+        self._extensions = extensions
         self._changing = threading.Lock()
         self._opened = threading.Event()
         self._stopping = threading.Event()
@@ -96,7 +109,12 @@ class Host:
         self._opened.set()
 
     def add(self, app: App[Any]) -> Client:
-        """Run an app in this process; return the client that sends in its name. Raises TableUnavailable."""
+        """Run an app in this process; return the client that sends in its name.
+
+        Raises InterAppError when it and an extension have a handler for one kind, TableUnavailable.
+        """
+        registry = extended(app.registry, self._extensions)
+        app = app if registry is app.registry else replace(app, registry=registry)
         with self._changing:
             own_id = worker_id(app.address, self.incarnation)
             if app.address in self._workers:

@@ -17,6 +17,7 @@ from broker.lifecycle.clock import SystemClock
 from broker.observe.health import Check
 from broker.observe.logs import configure_logs
 from broker.runtime.host import Host
+from broker.runtime.registries import load_extensions
 from broker.settings import InterAppSettings, redacted
 
 log = structlog.get_logger("interapp.process")
@@ -52,12 +53,12 @@ def run_services(
     """Run services until SIGTERM or SIGINT, or until only a restart helps (exit code 1). For the main thread.
 
     ``build`` makes the services before anything starts, so that a setting that can never be right ends the process at
-    once: raises SettingError. ``ready`` is called once when all of them run. A second signal ends the process at
-    once, with exit code 1.
+    once: raises SettingError, and InterAppError when a package's handlers cannot be used. ``ready`` is called once when
+    all of them run. A second signal ends the process at once, with exit code 1.
     """
     configure_logs(settings.log_format, settings.log_level)
     services = [make() for make in build]
-    host = Host(settings, SystemClock())
+    host = Host(settings, SystemClock(), extensions=load_extensions(settings.plugins))
     host.health.add("services", lambda: Check(ok=False, detail="starting"))
     with stop_signal() as stopping, ExitStack() as undo:
         if settings.http_port is not None:

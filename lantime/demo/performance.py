@@ -5,9 +5,9 @@ import signal
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
-from broker.cli import plugins
 from broker.errors import InterAppError
 from broker.lifecycle.clock import SystemClock
+from broker.runtime import plugins
 from broker.runtime.host import Host
 from broker.runtime.service import run_services
 from broker.settings import InterAppSettings

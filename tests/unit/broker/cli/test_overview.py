@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 import pytest
 import sqlalchemy as sa
 
-from broker.cli import catalogue, plugins
+from broker.cli import catalogue
 from broker.handlers.context import Context
 from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.clock import SystemClock
 from broker.lifecycle.state import Reason, State
 from broker.messages.message import Command, Event, Reply
+from broker.runtime import plugins
 from broker.table.database import Database
 from broker.table.leases import Leases, WorkerStart
 

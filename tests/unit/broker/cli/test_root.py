@@ -10,9 +10,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from broker.cli import plugins
 from broker.cli.root import BUILT_IN, interapp
 from broker.errors import InterAppError, SettingError, TableUnavailable
+from broker.runtime import plugins
 
 
 def command_that(act: Callable[[], Any]) -> click.Command:

@@ -1,5 +1,6 @@
 """What other packages add by entry points. One that cannot be loaded is named and harms no other."""
 
+import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -12,7 +13,10 @@ COMMANDS = "interapp.commands"
 """Commands beside the built-in ones: name -> click command."""
 
 HANDLERS = "interapp.handlers"
-"""Registries for the catalogue: name -> HandlerRegistry."""
+"""Registries: name -> HandlerRegistry; one with ``extends`` adds handlers to the apps of that registry's name."""
+
+TRIALS = "INTERAPP_PLUGINS"
+"""Setting that names further registries, for quick trials: ``module:attribute``."""
 
 
 def names(group: str) -> list[str]:
@@ -29,15 +33,27 @@ def load(group: str, name: str) -> Any:
     if len(found) != 1:
         said = ", ".join(sorted(_origin(point) for point in found)) or "no package"
         raise InterAppError(f"{name!r} ({group}) should come from one package, but {said} has it; uninstall the others")
+    return _loaded(found[0], f"{name!r} ({group}) of {_origin(found[0])}", "repair or uninstall it")
+
+
+def load_trial(name: str) -> Any:
+    """Return what one name of INTERAPP_PLUGINS stands for; its module may lie in the working folder.
+
+    Raises InterAppError that says why it cannot be loaded.
+    """
+    if "" not in sys.path:
+        # The installed command does not look there, as `python -m` does.
+        sys.path.insert(0, "")
+    return _loaded(EntryPoint(name, name, TRIALS), f"{name!r} ({TRIALS})", "mend it, or take it out of the setting")
+
+
+def _loaded(point: EntryPoint, what: str, way_out: str) -> Any:
     try:
-        return found[0].load()
+        return point.load()
     except InterAppError:
         raise
     except Exception as exc:
-        raise InterAppError(
-            f"{name!r} ({group}) of {_origin(found[0])} cannot be loaded: {type(exc).__name__}: {exc};"
-            " repair or uninstall it"
-        ) from exc
+        raise InterAppError(f"{what} cannot be loaded: {type(exc).__name__}: {exc}; {way_out}") from exc
 
 
 def _origin(point: EntryPoint) -> str:
