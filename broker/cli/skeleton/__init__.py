@@ -1,0 +1,1 @@
+"""The files of a new package, as ``interapp new handler`` writes them: templates with ``$name``."""
