@@ -1,11 +1,10 @@
 """What a slot's service does with messages."""
 
-from datetime import datetime
-
 import structlog
 
 from broker.errors import Reject
 from broker.handlers.context import Context
+from broker.handlers.executor import MessageExecutor
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import Backoff
 from lantime.client import LantimeClient
@@ -57,7 +56,10 @@ def module_status(command: ReportModule, ctx: Context[TcrSlot]) -> None:
     if command.slot != ctx.resource.slot:
         raise Reject(f"the status is of slot {command.slot}, this is {ctx.resource.slot}")
     slot = parse_slot(command.slot, {"module": command.module}, api_major=command.api_major)
-    _keep(slot, command.observed_at, ctx)
+    known = ctx.documents.get(MODULE, STATUS, ModuleRecord)
+    record = seen(known, slot, command.observed_at)
+    if record is not None:
+        _keep(known, record, ctx)
 
 
 @handlers.handles(GetSlotStatus)
@@ -69,19 +71,40 @@ def get_status(_command: GetSlotStatus, ctx: Context[TcrSlot]) -> SlotStatus:
 @handlers.handles(
     PollSlotNow, timeout=60.0, retry=Backoff(attempts=4, first=1.0, factor=2.0, ceiling=15.0, retry_on=(DeviceError,))
 )
-def poll_now(_command: PollSlotNow, ctx: Context[TcrSlot]) -> SlotStatus:
+class PollNow(MessageExecutor[PollSlotNow, TcrSlot]):
     """Read the slot from the device, keep and publish what changed, answer with it."""
-    resource = ctx.resource
-    if resource.device is None or resource.device.credentials_missing:
-        raise Reject("this service does not talk to the device: set LANTIME_URL, LANTIME_USERNAME and LANTIME_PASSWORD")
-    try:
-        slot = _read(resource.device, resource.slot)
-    except LoginRefused as exc:
-        raise Reject(f"the device refuses the login: {exc}") from exc
-    if slot is None or slot.module is None:
-        raise Reject(f"slot {resource.slot} holds no module")
-    _keep(slot, resource.now(), ctx)
-    return _answer(ctx)
+
+    def gather(self) -> None:
+        """Read the slot from the device."""
+        device = self.ctx.resource.device
+        if device is None or device.credentials_missing:
+            missing = "set LANTIME_URL, LANTIME_USERNAME and LANTIME_PASSWORD"
+            raise Reject(f"this service does not talk to the device: {missing}")
+        try:
+            self.found = _read(device, self.ctx.resource.slot)
+        except LoginRefused as exc:
+            raise Reject(f"the device refuses the login: {exc}") from exc
+        self.known = self.ctx.documents.get(MODULE, STATUS, ModuleRecord)
+
+    def parse(self) -> None:
+        """Make a record of it, unless there is no module in the slot."""
+        slot = self.ctx.resource.slot
+        if self.found is None or self.found.module is None:
+            raise Reject(f"slot {slot} holds no module")
+        self.record = seen(self.known, self.found, self.ctx.resource.now())
+
+    def validate(self) -> bool:
+        """Tell whether this look is newer than what is known."""
+        return self.record is not None
+
+    def apply(self) -> None:
+        """Keep it, and publish what changed."""
+        if self.record is not None:
+            _keep(self.known, self.record, self.ctx)
+
+    def reply(self) -> SlotStatus:
+        """Answer with what is known now."""
+        return _answer(self.ctx)
 
 
 def _read(device: LantimeClient, slot_id: str) -> Slot | None:
@@ -92,16 +115,12 @@ def _read(device: LantimeClient, slot_id: str) -> Slot | None:
         return next((slot for chassis in device.status().chassis() if (slot := chassis.slot(slot_id))), None)
 
 
-def _keep(slot: Slot, observed_at: datetime, ctx: Context[TcrSlot]) -> None:
-    known = ctx.documents.get(MODULE, STATUS, ModuleRecord)
-    record = seen(known, slot, observed_at)
-    if record is None:
-        return
+def _keep(known: ModuleRecord | None, record: ModuleRecord, ctx: Context[TcrSlot]) -> None:
     ctx.documents.put(MODULE, STATUS, record)
     change = sync_change(known, record)
     if change is not None:
         before, after = change
-        ctx.publish(SyncChanged(slot=ctx.resource.slot, before=before, after=after, observed_at=observed_at))
+        ctx.publish(SyncChanged(slot=ctx.resource.slot, before=before, after=after, observed_at=record.observed_at))
 
 
 def _answer(ctx: Context[TcrSlot]) -> SlotStatus:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from broker.cli.timeline import phase_times
 from broker.lifecycle.clock import to_iso
 from broker.lifecycle.state import State
 from broker.table.census import WorkerRow
@@ -78,6 +79,7 @@ def story_line(row: HandlerRow, letter: Letter, history: list[HistoryEntry], now
         "cancel_requested": row.cancel_requested,
         "operator_retries": letter.generation,
         "crashes": letter.crashes,
+        "phases": [{"phase": phase, "ms": took_us / 1000} for phase, took_us in phase_times(letter)],
         "reply_kind": row.reply_kind,
         "body": decoded(letter.body.decode(errors="replace")),
         "body_size": letter.body_size,

@@ -7,6 +7,7 @@ import click
 from broker.cli.body import body_lines, cut
 from broker.cli.cells import state_text, tries_text
 from broker.cli.lines import next_attempt_us, worker_status
+from broker.cli.timeline import timeline
 from broker.cli.words import age, duration
 from broker.lifecycle.clock import to_iso
 from broker.lifecycle.state import Reason, State
@@ -47,6 +48,9 @@ def tell(
             yield _field(label, f"{to_iso(time_us)}  ({ago})")
     if row.started_us is not None and row.finished_us is not None:
         yield _field("took", duration(row.finished_us - row.started_us))
+    if letter.phases is not None:
+        yield click.style("phases of the last run", bold=True)
+        yield from timeline(row, letter)
     yield ""
     yield click.style(f"body ({letter.body_size} bytes)", bold=True)
     yield from body_lines(letter.body.decode(errors="replace"), full=full)

@@ -1,32 +1,41 @@
 """The registry: which function handles which message. An explicit value; whatever is wrong with it is said when it is built."""
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from broker.handlers.context import Context, ResourceT
+from broker.handlers.executor import MessageExecutor
+from broker.handlers.executor_checks import check_executor
 from broker.handlers.retry import Backoff
 from broker.messages.catalogue import Catalogue, place
 from broker.messages.message import Command, Event, Message, Reply
 
 MessageT = TypeVar("MessageT", bound=Message)
-ReplyT = TypeVar("ReplyT", bound="Reply | None")
+ReplyT = TypeVar("ReplyT", bound="Reply | MessageExecutor[Any, Any] | Awaitable[Reply | None] | None")
+"""What a function returns, or is awaited for; an executor's class returns the executor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler(Generic[ResourceT]):
-    """A function registered for a message class, with how it is run."""
+    """A function or an executor registered for a message class, with how it is run."""
 
     name: str
     """``package.module.function``, as the table shows it."""
     message: type[Message]
-    function: Callable[[Any, Context[ResourceT]], Reply | None]
+    function: Callable[[Any, Context[ResourceT]], Any]
+    """The function, or the executor's class."""
     timeout_seconds: float | None
     retry: Backoff
     isolated: bool = False
     """Whether it runs in a process of its own, which is killed when its time is up."""
+
+    @property
+    def executor(self) -> bool:
+        """Whether it is run phase by phase."""
+        return isinstance(self.function, type)
 
     @property
     def reply(self) -> type[Reply] | None:
@@ -54,11 +63,11 @@ class HandlerRegistry(Generic[ResourceT]):
         retry: Backoff | None = None,
         isolated: bool = False,
     ) -> Callable[[Callable[[MessageT, Context[ResourceT]], ReplyT]], Callable[[MessageT, Context[ResourceT]], ReplyT]]:
-        """Register the decorated function for a Command or an Event.
+        """Register the decorated function, or the decorated MessageExecutor, for a Command or an Event.
 
         ``timeout`` is in seconds (None: as long as it takes). ``isolated`` runs it in a process beside the worker,
-        which is killed when the timeout has passed. Raises TypeError when the kind has a handler already, the function's
-        annotations contradict the message, or an isolated function cannot be imported by name; ValueError when an
+        which is killed when the timeout has passed. Raises TypeError when the kind has a handler already, its
+        annotations contradict the message, or what is isolated cannot be imported by name; ValueError when an
         isolated handler has no timeout.
         """
 
@@ -89,7 +98,10 @@ class HandlerRegistry(Generic[ResourceT]):
             raise TypeError(f"{name}: {place(message)} is neither a Command nor an Event")
         if timeout is not None and timeout <= 0:
             raise ValueError(f"{name}: timeout={timeout!r} must be more than 0 seconds, or None")
-        _check_annotations(name, message, function)
+        if isinstance(function, type):
+            check_executor(name, message, function)
+        else:
+            _check_annotations(name, message, function)
         if isolated:
             _check_isolated(name, function, timeout)
         self.catalogue.add(message)
@@ -159,8 +171,8 @@ def _check_annotations(name: str, message: type[Message], function: Callable[...
 def _check_isolated(name: str, function: Callable[..., Any], timeout: float | None) -> None:
     if function.__module__ == "__main__" or "<" in function.__qualname__:
         raise TypeError(
-            f"{name} cannot be isolated: its process imports it by name, so make it a function of a module"
-            " (no lambda, no function within a function, and not in the script that is run)"
+            f"{name} cannot be isolated: its process imports it by name, so make it a function or a class of a module"
+            " (no lambda, no function or class within a function, and not in the script that is run)"
         )
     if timeout is None or not isfinite(timeout):
         # Without one nothing would ever kill it, which is what it is isolated for.

@@ -1,9 +1,17 @@
 """Runs one handler for one message: the one ladder from what it did to its outcome."""
 
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Any
+
 from broker.errors import ContractError, Reject, RetryLater, Superseded, TableUnavailable
 from broker.handlers.context import Context, ResourceT
+from broker.handlers.executor import Complete, execute
+from broker.handlers.loop import EventLoop
 from broker.handlers.outcome import Failed, Outcome, Retry, Succeeded
+from broker.handlers.phases import Phases
 from broker.handlers.registry import Handler
+from broker.lifecycle.clock import SystemClock
 from broker.lifecycle.state import Reason
 from broker.messages.codec import decode_envelope, encode
 from broker.messages.message import Message, Reply
@@ -15,15 +23,32 @@ TABLE_PAUSE_SECONDS = 1.0
 """Pause before a message is tried again whose handler could not reach the table."""
 
 
-def run(handler: Handler[ResourceT] | None, context: Context[ResourceT]) -> Outcome:
-    """Decode the message, run its handler, return the outcome. Never raises: whatever happens is the message's outcome."""
+def complete_alone(awaitable: Awaitable[Any]) -> Any:
+    """Run it to its end on an event loop of its own."""
+    with EventLoop() as loop:
+        return loop.complete(awaitable)
+
+
+def run(
+    handler: Handler[ResourceT] | None,
+    context: Context[ResourceT],
+    *,
+    phases: Phases | None = None,
+    complete: Complete = complete_alone,
+) -> Outcome:
+    """Decode the message, run its handler, return the outcome. Never raises: whatever happens is the message's outcome.
+
+    ``phases`` learns how far an executor has come; ``complete`` runs what is ``async def`` to its end, in this thread.
+    """
     try:
-        return _run(handler, context)
+        return _run(handler, context, phases, complete)
     except Exception as exc:  # noqa: BLE001 a message that breaks the framework must not stop its slot
         return Failed(Reason.ERROR, shortened(f"interapp itself failed on it: {type(exc).__name__}: {exc}"))
 
 
-def _run(handler: Handler[ResourceT] | None, context: Context[ResourceT]) -> Outcome:
+def _run(
+    handler: Handler[ResourceT] | None, context: Context[ResourceT], phases: Phases | None, complete: Complete
+) -> Outcome:
     envelope = context.envelope
     if not envelope.kind:
         return Failed(Reason.INVALID, "no kind: set the AMQP property type, e.g. to tcr.get-status")
@@ -35,27 +60,44 @@ def _run(handler: Handler[ResourceT] | None, context: Context[ResourceT]) -> Out
         message = decode_envelope(handler.message, envelope)
     except ContractError as exc:
         return Failed(Reason.INVALID, shortened(str(exc)))
-    return _call(handler, message, context)
+    if not handler.executor:
+        return _call(handler, message, context, None, complete)
+    phases = phases or Phases(SystemClock().monotonic)
+    return in_phase(_call(handler, message, context, phases, complete), phases.current)
 
 
-def timed_out(handler: Handler[ResourceT], attempt: int) -> Outcome:
-    """Return another attempt or the end, for a handler that outlived its timeout."""
-    return _after_error(
-        handler, attempt, TimeoutError(f"ran longer than {handler.timeout_seconds:g} s"), Reason.TIMEOUT
-    )
+def timed_out(handler: Handler[ResourceT], attempt: int, phase: str = "") -> Outcome:
+    """Return another attempt or the end, for a handler that outlived its timeout in that phase."""
+    error = TimeoutError(f"ran longer than {handler.timeout_seconds:g} s")
+    return in_phase(_after_error(handler, attempt, error, Reason.TIMEOUT), phase)
 
 
-def crashed(handler: Handler[ResourceT], attempt: int, how: str) -> Outcome:
+def crashed(handler: Handler[ResourceT], attempt: int, how: str, phase: str = "") -> Outcome:
     """Return another attempt or the end, for an isolated handler whose process ended under it; ``how`` it ended."""
-    return _after_error(handler, attempt, ChildProcessError(how), Reason.ERROR)
+    return in_phase(_after_error(handler, attempt, ChildProcessError(how), Reason.ERROR), phase)
 
 
-def _call(handler: Handler[ResourceT], message: Message, context: Context[ResourceT]) -> Outcome:
+def in_phase(outcome: Outcome, phase: str) -> Outcome:
+    """Return the outcome with the phase that it came about in; a success has none."""
+    return outcome if isinstance(outcome, Succeeded) or not phase else replace(outcome, phase=phase)
+
+
+def _call(
+    handler: Handler[ResourceT],
+    message: Message,
+    context: Context[ResourceT],
+    phases: Phases | None,
+    complete: Complete,
+) -> Outcome:
     try:
-        reply = handler.function(message, context)
+        reply, expected = handler.function(message, context), handler.reply or type(None)
+        if phases is not None:
+            reply = execute(reply, phases, complete)
+        elif not isinstance(reply, expected) and isinstance(reply, Awaitable):
+            reply = complete(reply)
         effects = context.outbox.effects(context.documents.writes())
-        if not isinstance(reply, handler.reply or type(None)):
-            wanted = handler.reply.__qualname__ if handler.reply else "nothing"
+        if not isinstance(reply, expected):
+            wanted = "nothing" if expected is type(None) else expected.__qualname__
             got = type(reply).__qualname__
             return Failed(Reason.ERROR, f"{handler.name} returned {got}, the contract says {wanted}")
         return Succeeded(reply.kind, encode(reply), effects) if isinstance(reply, Reply) else Succeeded(effects=effects)

@@ -1,9 +1,13 @@
 """Runs one claimed message's handler: in this thread, or in the process for isolated ones."""
 
+import threading
+from collections.abc import Awaitable
 from typing import Any
 
 from broker.handlers.context import Context, Documents, Outbox
+from broker.handlers.loop import EventLoop
 from broker.handlers.outcome import Outcome
+from broker.handlers.phases import Phases
 from broker.handlers.run import run, timed_out
 from broker.lifecycle.clock import Clock
 from broker.runtime.app import App
@@ -29,6 +33,7 @@ class Runner:
         self._user = user
         self._documents = AppDocuments(database, app.address)
         self._isolation = open_isolation(app, clock)
+        self._loops = threading.local()
         self.patience_seconds = 0.0 if self._isolation is None else 2 * CANCEL_SECONDS
         """How long a handler that was asked to stop may take until it has ended for certain; 0 when none ever must."""
 
@@ -41,6 +46,12 @@ class Runner:
         """End the process of isolated handlers, if there is one."""
         if self._isolation is not None:
             self._isolation.close()
+
+    def leave(self) -> None:
+        """End this thread's event loop, if it has one: the thread runs no handler any more."""
+        loop: EventLoop | None = getattr(self._loops, "loop", None)
+        if loop is not None:
+            loop.close()
 
     def facts_of(self, kind: str) -> HandlerFacts | None:
         """Return what the table shows of a kind's handler; None when the app has none."""
@@ -55,13 +66,15 @@ class Runner:
         handler = self._app.registry.get(running.row.envelope.kind)
         if handler is None or handler.isolated or handler.timeout_seconds is None or seconds < handler.timeout_seconds:
             return None
-        return timed_out(handler, running.row.attempt)
+        return timed_out(handler, running.row.attempt, running.phase())
 
     def run(self, running: Running) -> Outcome:
         """Run the message's handler and return its outcome; never raises what a handler or a body can cause."""
         row = running.row
         seed = (*row.envelope.identity, self._app.address, row.generation)
         handler = self._app.registry.get(row.envelope.kind)
+        if handler is not None and handler.executor:
+            running.phases = Phases(self._clock.monotonic)
         if self._isolation is not None and handler is not None and handler.isolated:
             job = Job(
                 envelope=row.envelope,
@@ -70,7 +83,7 @@ class Runner:
                 user=self._user,
                 timeout_seconds=handler.timeout_seconds or 0.0,
             )
-            return self._isolation.run(handler, job, self._documents, running.cancelled)
+            return self._isolation.run(handler, job, self._documents, running)
         context = Context(
             resource=self._app.resource,
             app=self._app.address,
@@ -82,6 +95,13 @@ class Runner:
         )
         token = current_run.set(Run((*seed, "direct")))
         try:
-            return run(handler, context)
+            return run(handler, context, phases=running.phases, complete=self._complete)
         finally:
             current_run.reset(token)
+
+    def _complete(self, awaitable: Awaitable[Any]) -> Any:
+        """Run it to its end on this thread's event loop, made when the first one comes."""
+        loop: EventLoop | None = getattr(self._loops, "loop", None)
+        if loop is None:
+            loop = self._loops.loop = EventLoop()
+        return loop.complete(awaitable)

@@ -1,10 +1,12 @@
 """A claimed batch while it is worked off, shared by the thread that runs handlers and the one that watches it."""
 
+import json
 import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from broker.handlers.phases import Phases
 from broker.table.rows import Claimed, Lease, Settlement
 
 
@@ -16,6 +18,16 @@ class Running:
     since: float
     """Monotonic seconds at its start."""
     cancelled: threading.Event = field(default_factory=threading.Event)
+    phases: Phases | None = None
+    """How far it has come; None for a handler without phases."""
+
+    def phase(self) -> str:
+        """Return the phase that it is in; empty when it has none."""
+        return "" if self.phases is None else self.phases.current
+
+    def phase_times(self) -> str | None:
+        """Return its phases so far as the table keeps them: JSON, a list of [phase, microseconds]."""
+        return None if self.phases is None else json.dumps(self.phases.times())
 
 
 class Batch:

@@ -8,7 +8,9 @@ LONGEST_PAUSE_SECONDS = 10 * 365 * 86_400.0
 """A later retry is brought forward to this: what comes after it no clock, column or listing can show."""
 
 
-def to_settlement(row: Claimed, outcome: Outcome, *, started_us: int, finished_us: int) -> Settlement:
+def to_settlement(
+    row: Claimed, outcome: Outcome, *, started_us: int, finished_us: int, phases: str | None = None
+) -> Settlement:
     """Return what is to become of the row."""
     match outcome:
         case Succeeded():
@@ -18,6 +20,7 @@ def to_settlement(row: Claimed, outcome: Outcome, *, started_us: int, finished_u
                 reply_kind=outcome.reply_kind or None,
                 reply=None if outcome.reply is None else outcome.reply.decode(),
                 effects=outcome.effects,
+                phases=phases,
                 started_us=started_us,
                 finished_us=finished_us,
             )
@@ -28,6 +31,7 @@ def to_settlement(row: Claimed, outcome: Outcome, *, started_us: int, finished_u
                 reason=outcome.reason,
                 error=outcome.error,
                 phase=outcome.phase or None,
+                phases=phases,
                 started_us=started_us,
                 finished_us=finished_us,
             )
@@ -40,6 +44,7 @@ def to_settlement(row: Claimed, outcome: Outcome, *, started_us: int, finished_u
                 counted=outcome.counted,
                 ordered=outcome.ordered,
                 due_us=finished_us + round(min(outcome.after_seconds, LONGEST_PAUSE_SECONDS) * 1_000_000),
+                phases=phases,
                 started_us=started_us,
                 finished_us=finished_us,
             )

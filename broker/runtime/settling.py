@@ -58,5 +58,6 @@ class Settling:
                 Failed(Reason.ERROR, shortened(f"its outcome cannot be stored: {exc}")),
                 started_us=item.started_us,
                 finished_us=item.finished_us,
+                phases=item.phases,
             )
             return self._table.settle(lease, [failed])

@@ -228,6 +228,12 @@ class Worker:
         self._thread.start()
 
     def _work(self) -> None:
+        try:
+            self._go_round()
+        finally:
+            self._runner.leave()
+
+    def _go_round(self) -> None:
         me = threading.current_thread()
         pause: float | None = None
         while self._thread is me:
@@ -334,7 +340,13 @@ class Worker:
             started_us = self._clock.now_us()
             outcome = self._runner.run(running)
             self._pace.ran(self._clock.monotonic() - running.since)
-            settlement = to_settlement(running.row, outcome, started_us=started_us, finished_us=self._clock.now_us())
+            settlement = to_settlement(
+                running.row,
+                outcome,
+                started_us=started_us,
+                finished_us=self._clock.now_us(),
+                phases=running.phase_times(),
+            )
             if not batch.finish(settlement):
                 late = running.row.envelope.message_id
                 log.warning("a handler ended after its timeout; its outcome is refused", app=self.app.address, id=late)
@@ -384,7 +396,9 @@ class Worker:
         log.warning("a handler outlived its timeout; going on without it", app=app, id=envelope.message_id)
         now_us = self._clock.now_us()
         ran_us = round((self._clock.monotonic() - running.since) * 1_000_000)
-        settlement = to_settlement(running.row, outcome, started_us=now_us - ran_us, finished_us=now_us)
+        settlement = to_settlement(
+            running.row, outcome, started_us=now_us - ran_us, finished_us=now_us, phases=running.phase_times()
+        )
         done, rest = batch.hand_over()
         self._batch = None
         # The new thread commits before it does anything else.

@@ -25,6 +25,7 @@ RETRIED = {
     "reason": None,
     "error": None,
     "phase": None,
+    "phases": None,
     "reply_kind": None,
     "reply": None,
     "attempts": 0,

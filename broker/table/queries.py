@@ -90,6 +90,8 @@ class Letter:
     deadline_ms: int | None
     generation: int
     crashes: int
+    phases: str | None
+    """JSON: a list of [phase, microseconds] of the last run; None for a handler without phases."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,8 @@ class Settlement:
     reason: Reason | None = None
     error: str | None = None
     phase: str | None = None
+    phases: str | None = None
+    """JSON: a list of [phase, microseconds]; None for a handler without phases."""
     counted: bool = True
     due_us: int = 0
     ordered: bool = False

@@ -87,7 +87,7 @@ CLAIM = Batch.update(
         "state = 'processing', attempts = t.attempts + 1, claims = t.claims + 1, worker = {worker}, epoch = {epoch}, "
         "started_us = {now_us}, received_us = coalesce(t.received_us, {received_us}), finished_us = NULL, "
         "handler = {handler}, max_attempts = {max_attempts}, alone = {alone}, suspect = {suspect}, crashes = {crashes}, "
-        "ordered = false, error = NULL, phase = NULL"
+        "ordered = false, error = NULL, phase = NULL, phases = NULL"
     ),
     # The state again: a row that was cancelled since it was looked at is not claimed.
     where=(
@@ -126,6 +126,7 @@ SETTLE = Batch.update(
         "reason": "text",
         "error": "text",
         "phase": "text",
+        "phases": "text",
         "uncounted": "integer",
         "due_us": "bigint",
         "ordered": "boolean",
@@ -135,7 +136,8 @@ SETTLE = Batch.update(
         "finished_us": "bigint",
     },
     set_=(
-        "state = {state}, reason = {reason}, error = {error}, phase = {phase}, attempts = t.attempts - {uncounted}, "
+        "state = {state}, reason = {reason}, error = {error}, phase = {phase}, phases = {phases}, "
+        "attempts = t.attempts - {uncounted}, "
         # A cancel request does not wait until the retry is due: the next claim ends the row.
         "due_us = CASE WHEN t.cancel_requested THEN 0 ELSE {due_us} END, ordered = {ordered}, "
         "reply_kind = {reply_kind}, reply = {reply}, started_us = {started_us}, "

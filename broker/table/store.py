@@ -321,6 +321,7 @@ def _settle_row(lease: Lease, item: Settlement) -> dict[str, object]:
         "reason": item.reason.value if item.reason else None,
         "error": item.error,
         "phase": item.phase,
+        "phases": item.phases,
         "uncounted": 0 if item.counted else 1,
         "due_us": item.due_us,
         "ordered": item.ordered,

@@ -14,6 +14,8 @@ from typing import Any
 
 from broker.errors import SettingError, TableUnavailable
 from broker.handlers.context import Context, Documents, Outbox
+from broker.handlers.loop import EventLoop
+from broker.handlers.phases import Phase, Phases
 from broker.handlers.registry import Handler
 from broker.handlers.run import run
 from broker.lifecycle.clock import SystemClock
@@ -21,6 +23,7 @@ from broker.observe.logs import configure_logs
 from broker.runtime.isolation.frames import (
     ANSWERED,
     ASKED,
+    PHASE,
     TEXT,
     Job,
     Word,
@@ -68,6 +71,11 @@ class Line:
             while not self._cancelled and self._connection.poll(0):
                 self._hear()
         return self._cancelled
+
+    def tell(self, phase: Phase) -> None:
+        """Say that a phase began."""
+        with self._asking:
+            self.say(to_frame(Word.PHASE, PHASE.dump_json(phase)))
 
     def read(self, collection: str, key: str) -> str | None:
         """Return a document's JSON, or None when there is none. Raises TableUnavailable."""
@@ -120,11 +128,18 @@ def main(line_fd: int, life_fd: int) -> None:
 
 def serve(line: Line, app: str, handlers: dict[str, Handler[Any]], resource: object) -> None:
     """Handle one message after the other."""
-    while (job := line.next_job()) is not None:
-        signal.setitimer(signal.ITIMER_REAL, job.timeout_seconds + ALARM_SECONDS)
-        outcome = run(handlers.get(job.envelope.kind), _context(line, app, resource, job, SystemClock().now_us))
-        line.say(outcome_frame(outcome))
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    clock = SystemClock()
+    with EventLoop() as loop:
+        while (job := line.next_job()) is not None:
+            signal.setitimer(signal.ITIMER_REAL, job.timeout_seconds + ALARM_SECONDS)
+            outcome = run(
+                handlers.get(job.envelope.kind),
+                _context(line, app, resource, job, clock.now_us),
+                phases=Phases(clock.monotonic, line.tell),
+                complete=loop.complete,
+            )
+            line.say(outcome_frame(outcome))
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def die_with(life_fd: int) -> None:

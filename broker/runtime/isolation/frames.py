@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from broker.handlers.outcome import Failed, Outcome, Retry, Succeeded
+from broker.handlers.phases import Phase
 from broker.messages.envelope import Envelope
 
 
@@ -27,6 +28,8 @@ class Word(StrEnum):
     """Worker: the running handler should stop."""
     READ = "read"
     """Process: the handler asks for a document, or for a collection (no key)."""
+    PHASE = "phase"
+    """Process: the executor began this phase."""
     ANSWER = "answer"
     """Worker: what it asked for."""
     AWAY = "away"
@@ -57,6 +60,7 @@ OUTCOMES: dict[Word, TypeAdapter[Any]] = {
 }
 ASKED: TypeAdapter[tuple[str, str | None]] = TypeAdapter(tuple[str, str | None])
 ANSWERED: TypeAdapter[str | dict[str, str] | None] = TypeAdapter(str | dict[str, str] | None)
+PHASE = TypeAdapter(Phase)
 TEXT = TypeAdapter(str)
 
 

@@ -11,11 +11,12 @@ from broker.errors import TableError
 from broker.handlers.context import DocumentReader
 from broker.handlers.outcome import Outcome, Retry
 from broker.handlers.registry import Handler
-from broker.handlers.run import crashed, timed_out
+from broker.handlers.run import crashed, in_phase, timed_out
 from broker.lifecycle.clock import Clock
 from broker.runtime.app import App
-from broker.runtime.isolation.frames import ANSWERED, ASKED, TEXT, Job, Word, job_frame, to_frame, to_outcome
+from broker.runtime.isolation.frames import ANSWERED, ASKED, PHASE, TEXT, Job, Word, job_frame, to_frame, to_outcome
 from broker.runtime.isolation.process import IsolatedProcess, ProcessGone
+from broker.runtime.running import Running
 
 log = structlog.get_logger("interapp.worker")
 
@@ -38,6 +39,7 @@ class Talk:
     process: IsolatedProcess
     handler: Handler[Any]
     job: Job
+    running: Running
     deadline: float
     """When the process must have said that it is ready, then when it must have the outcome."""
     kill_at: float | None = None
@@ -66,19 +68,22 @@ class Isolation:
         except OSError as exc:
             log.warning("no process for isolated handlers; it is tried again", app=self._app, error=str(exc))
 
-    def run(self, handler: Handler[Any], job: Job, documents: DocumentReader, cancelled: threading.Event) -> Outcome:
-        """Run the handler in the process; return its outcome, or what the end of the process means for the message."""
+    def run(self, handler: Handler[Any], job: Job, documents: DocumentReader, running: Running) -> Outcome:
+        """Run the handler in the process; return its outcome, or what the end of the process means for the message.
+
+        Its phases are noted in ``running``, as the process tells them.
+        """
         try:
             process = self._warm()
         except OSError as exc:
             return _not_its_fault(handler, f"no process to run it in: {exc}", NO_PROCESS_PAUSE_SECONDS)
         try:
-            return self._converse(process, handler, job, documents, cancelled)
+            return self._converse(process, handler, job, documents, running)
         except ProcessGone as exc:
             self._replace(process)
             if self._closed:
-                return _not_its_fault(handler, "its worker ended while it ran")
-            return crashed(handler, job.attempt, str(exc))
+                return in_phase(_not_its_fault(handler, "its worker ended while it ran"), running.phase())
+            return crashed(handler, job.attempt, str(exc), running.phase())
 
     def close(self) -> None:
         """Kill the process; there will be no other."""
@@ -93,17 +98,17 @@ class Isolation:
         handler: Handler[Any],
         job: Job,
         documents: DocumentReader,
-        cancelled: threading.Event,
+        running: Running,
     ) -> Outcome:
         """Give the process the message as soon as it is ready, and answer what it asks, until it has the outcome."""
-        talk = Talk(process, handler, job, self._clock.monotonic() + START_SECONDS)
+        talk = Talk(process, handler, job, running, self._clock.monotonic() + START_SECONDS)
         if process.ready:
             self._hand_over(talk)
         while True:
             now = self._clock.monotonic()
-            ending = self._ending(talk, now, cancelled=cancelled.is_set())
+            ending = self._ending(talk, now, cancelled=running.cancelled.is_set())
             if ending is not None:
-                return ending
+                return in_phase(ending, running.phase())
             heard = process.hear(min(TURN_SECONDS, talk.deadline - now))
             if heard is None:
                 continue
@@ -113,6 +118,8 @@ class Isolation:
                 self._hand_over(talk)
             elif word is Word.READ:
                 process.say(_answer(documents, value))
+            elif word is Word.PHASE:
+                _note_phase(running, value)
             else:
                 return _outcome(word, value)
 
@@ -194,6 +201,15 @@ def _answer(documents: DocumentReader, asked: bytes) -> bytes:
     except TableError as exc:
         return to_frame(Word.AWAY, TEXT.dump_json(str(exc)))
     return to_frame(Word.ANSWER, ANSWERED.dump_json(found))
+
+
+def _note_phase(running: Running, value: bytes) -> None:
+    try:
+        phase = PHASE.validate_json(value)
+    except ValueError as exc:
+        raise ProcessGone(f"its process said what nobody understands: {exc}") from exc
+    if running.phases is not None:
+        running.phases.enter(phase)
 
 
 def _outcome(word: Word, value: bytes) -> Outcome:

@@ -231,7 +231,7 @@ def test_only_what_can_be_imported_by_name_is_isolated() -> None:
     def inner(message: Order, ctx: Context[str]) -> None:
         """Obey."""
 
-    with pytest.raises(TypeError, match=r"inner cannot be isolated: .* make it a function of a module"):
+    with pytest.raises(TypeError, match=r"inner cannot be isolated: .* make it a function or a class of a module"):
         registry.handles(Order, timeout=1.0, isolated=True)(inner)
     assert registry.get(Order.kind) is None
 

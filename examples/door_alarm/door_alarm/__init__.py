@@ -1,0 +1,1 @@
+"""Watches the door contact of a rack: an example of a package that extends interapp."""
