@@ -87,5 +87,7 @@ def _run(executor: MessageExecutor[Any, Any], phase: Phase, phases: Phases, comp
     if phase is Phase.VALIDATE and not isinstance(result, bool):
         # Forgotten, a return would look like a no, and the message would succeed without having done anything.
         raise TypeError(f"{type(executor).__qualname__}.validate returned {result!r}; it must return True or False")
-    phases.leave()
+    if phase is not Phase.REPLY:
+        # A wrong reply is found out by whoever gets it, and that still counts as this phase.
+        phases.leave()
     return result

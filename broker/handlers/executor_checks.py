@@ -64,6 +64,8 @@ def _executes(executor: type[Any]) -> type[Message] | None:
     for each in executor.__mro__:
         for base in getattr(each, "__orig_bases__", ()):
             origin, args = get_origin(base), get_args(base)
-            if isinstance(origin, type) and issubclass(origin, MessageExecutor) and isinstance(args[0], type):
-                return args[0]
+            if isinstance(origin, type) and issubclass(origin, MessageExecutor):
+                for named in args:
+                    if isinstance(named, type) and issubclass(named, Message):
+                        return named
     return None

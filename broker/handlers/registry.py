@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 from broker.handlers.context import Context, ResourceT
 from broker.handlers.executor import MessageExecutor
 from broker.handlers.executor_checks import check_executor
+from broker.handlers.rate import Rate
 from broker.handlers.retry import Backoff
 from broker.messages.catalogue import Catalogue, place
 from broker.messages.message import Command, Event, Message, Reply
@@ -31,6 +32,8 @@ class Handler(Generic[ResourceT]):
     retry: Backoff
     isolated: bool = False
     """Whether it runs in a process of its own, which is killed when its time is up."""
+    rate: Rate | None = None
+    """How often it may be started; None: as often as messages come."""
 
     @property
     def executor(self) -> bool:
@@ -62,19 +65,20 @@ class HandlerRegistry(Generic[ResourceT]):
         timeout: float | None = None,
         retry: Backoff | None = None,
         isolated: bool = False,
+        rate: Rate | None = None,
     ) -> Callable[[Callable[[MessageT, Context[ResourceT]], ReplyT]], Callable[[MessageT, Context[ResourceT]], ReplyT]]:
         """Register the decorated function, or the decorated MessageExecutor, for a Command or an Event.
 
         ``timeout`` is in seconds (None: as long as it takes). ``isolated`` runs it in a process beside the worker,
-        which is killed when the timeout has passed. Raises TypeError when the kind has a handler already, its
-        annotations contradict the message, or what is isolated cannot be imported by name; ValueError when an
-        isolated handler has no timeout.
+        which is killed when the timeout has passed. ``rate`` limits how often it is started; who must wait keeps its place.
+        Raises TypeError when the kind has a handler already, its annotations contradict the message, what is isolated
+        cannot be imported by name, or the rate is none; ValueError when an isolated handler has no timeout.
         """
 
         def register(
             function: Callable[[MessageT, Context[ResourceT]], ReplyT],
         ) -> Callable[[MessageT, Context[ResourceT]], ReplyT]:
-            self._add(message, function, timeout, retry or Backoff(), isolated=isolated)
+            self._add(message, function, timeout, retry or Backoff(), isolated=isolated, rate=rate)
             return function
 
         return register
@@ -92,6 +96,7 @@ class HandlerRegistry(Generic[ResourceT]):
         retry: Backoff,
         *,
         isolated: bool,
+        rate: Rate | None,
     ) -> None:
         name = f"{function.__module__}.{function.__qualname__}"
         if not issubclass(message, Command | Event):
@@ -102,6 +107,8 @@ class HandlerRegistry(Generic[ResourceT]):
             check_executor(name, message, function)
         else:
             _check_annotations(name, message, function)
+        if rate is not None and not isinstance(rate, Rate):
+            raise TypeError(f"{name}: rate={rate!r} must be a Rate, as in Rate(count=5, per_seconds=60)")
         if isolated:
             _check_isolated(name, function, timeout)
         self.catalogue.add(message)
@@ -117,6 +124,7 @@ class HandlerRegistry(Generic[ResourceT]):
             timeout_seconds=timeout,
             retry=retry,
             isolated=isolated,
+            rate=rate,
         )
         if handler.reply is not None:
             self.catalogue.add(handler.reply)
@@ -143,6 +151,10 @@ class HandlerRegistry(Generic[ResourceT]):
                 kind = handler.message.kind
                 raise TypeError(f"kind {kind!r} has two handlers: {present.name} and {handler.name}")
         self.catalogue.update(other.catalogue)
+
+    def rates(self) -> dict[str, Rate]:
+        """Return the rate limits by kind."""
+        return {kind: handler.rate for kind, handler in self._handlers.items() if handler.rate is not None}
 
     def get(self, kind: str) -> Handler[ResourceT] | None:
         """Return the handler of a kind, or None."""

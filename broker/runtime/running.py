@@ -3,8 +3,8 @@
 import json
 import threading
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from broker.handlers.phases import Phases
 from broker.table.rows import Claimed, Lease, Settlement
@@ -30,6 +30,10 @@ class Running:
         return None if self.phases is None else json.dumps(self.phases.times())
 
 
+DueOf = Callable[[Claimed], int | None]
+"""From a row that is next to when it may start at the earliest, in microseconds since 1970; None: now."""
+
+
 class Batch:
     """Rows in the order in which they were claimed. Each is started, or given back, by exactly one thread."""
 
@@ -37,18 +41,26 @@ class Batch:
         self.lease = lease
         self.claimed_at = claimed_at
         self._rest = deque(rows)
+        self._later: list[Claimed] = []
         self._done: list[Settlement] = []
         self._running: Running | None = None
         self._abandoned = False
         self._lock = threading.Lock()
 
-    def start_next(self, now: float) -> Running | None:
-        """Return the next row, now running; None when there is none left, or this thread was given up."""
+    def start_next(self, now: float, due_of: DueOf | None = None) -> Running | None:
+        """Return the next row, now running; None when there is none left, or this thread was given up.
+
+        Rows that may not start yet, as ``due_of`` says, are passed over: they are to be given back for later.
+        """
         with self._lock:
-            if self._abandoned or not self._rest:
-                return None
-            self._running = Running(self._rest.popleft(), now)
-            return self._running
+            while self._rest and not self._abandoned:
+                row = self._rest.popleft()
+                due_us = None if due_of is None else due_of(row)
+                if due_us is None:
+                    self._running = Running(row, now)
+                    return self._running
+                self._later.append(replace(row, due_us=due_us))
+            return None
 
     def finish(self, settlement: Settlement) -> bool:
         """Keep the outcome of the running row; return False when it came too late: the thread was given up."""
@@ -66,8 +78,8 @@ class Batch:
     def hand_over(self) -> tuple[list[Settlement], list[Claimed]]:
         """Return the outcomes not yet committed and the rows not yet started; they are the caller's now."""
         with self._lock:
-            done, rest = self._done, list(self._rest)
-            self._done = []
+            done, rest = self._done, [*self._later, *self._rest]
+            self._done, self._later = [], []
             self._rest.clear()
             return done, rest
 
@@ -75,7 +87,8 @@ class Batch:
         """Undo a hand-over that could not be committed."""
         with self._lock:
             self._done[:0] = done
-            self._rest.extendleft(reversed(rest))
+            self._later[:0] = [row for row in rest if row.due_us is not None]
+            self._rest.extendleft(row for row in reversed(rest) if row.due_us is None)
 
     def give_up(self, running: Running) -> bool:
         """Give the running handler up for lost, if it still runs: nothing its thread does counts any more."""

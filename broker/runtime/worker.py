@@ -7,12 +7,14 @@ publish, acknowledge. When a handler outlives its timeout, the thread is given u
 import threading
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from math import ceil
 
 import structlog
 
 from broker.errors import Superseded, TableUnavailable
 from broker.handlers.context import ResourceT
 from broker.handlers.outcome import Outcome
+from broker.handlers.rate import Limits
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import State
 from broker.runtime.app import App
@@ -76,6 +78,9 @@ class Worker:
         self._runner = Runner(app, services.table.database, services.clock, user=services.transport.user)
         self._settling = Settling(services.table, services.outgoing)
         self._pace = Pace()
+        rates = app.registry.rates()
+        self._limits = Limits(rates) if rates else None
+        self._recalled = False
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._lease_lost = threading.Event()
@@ -274,6 +279,8 @@ class Worker:
             return None
         if not self._hold():
             return HAND_OVER_SECONDS if self._holding.lease else None
+        if self._limits is not None and not self._recalled:
+            self._recall(self._limits)
         while self._claim_and_run():
             self._receiving.acknowledge()
             self._receiving.take_in()
@@ -301,6 +308,15 @@ class Worker:
             self._tell_activity()
         return may_run
 
+    def _recall(self, limits: Limits) -> None:
+        """Learn which messages wait for their rate limit already: later ones must not overtake them. Raises TableUnavailable."""
+        waiting = self._services.table.given_back(self.app.address, limits.kinds)
+        now, now_us = self._clock.monotonic(), self._clock.now_us()
+        limits.recall((kind, seq, now + (due_us - now_us) / 1_000_000) for kind, seq, due_us in waiting)
+        for *_, due_us in waiting:
+            self._expect(due_us)
+        self._recalled = True
+
     def _claim_and_run(self) -> bool:
         """Claim a batch, run it, commit it; return whether there may be more."""
         lease = self._holding.lease
@@ -312,6 +328,7 @@ class Worker:
             self._unclear = False
         arrivals = self._receiving.arrivals()
         limit = self._pace.claim_size()
+        asked = self._clock.monotonic()
         try:
             claimed, dropped = self._services.table.claim(lease, self._runner.facts_of, limit=limit, arrivals=arrivals)
         except TableUnavailable:
@@ -322,18 +339,20 @@ class Worker:
         self._claims += 1
         batch = self._batch = Batch(lease, claimed, self._clock.monotonic())
         self._receiving.claimed(row.envelope.identity for row in claimed)
-        self._run_batch(batch)
+        self._run_batch(batch, asked)
         with self._committing:
             done, rest = batch.hand_over()
             self._batch = None
             self._commit(batch, done, rest)
         return True
 
-    def _run_batch(self, batch: Batch) -> None:
-        """Run the rows of a batch in order. Raises GivenUp."""
+    def _run_batch(self, batch: Batch, asked: float) -> None:
+        """Run the rows of a batch in order, but those whose kind was started too often lately. Raises GivenUp."""
         first = True
+        limits = self._limits
+        due_of = None if limits is None else lambda row: self._due_of(limits, row, asked)
         while not self._must_give_back(batch, first=first):
-            running = batch.start_next(self._clock.monotonic())
+            running = batch.start_next(self._clock.monotonic(), due_of)
             if running is None:
                 break
             first = False
@@ -354,6 +373,11 @@ class Worker:
             if settlement.state is State.WAITING and settlement.ordered:
                 break
 
+    def _due_of(self, limits: Limits, row: Claimed, asked: float) -> int | None:
+        """Return when a row may start at the earliest, in microseconds since 1970; None: now."""
+        seconds = limits.wait_seconds(row.envelope.kind, row.seq, self._clock.monotonic(), asked)
+        return None if seconds is None else self._clock.now_us() + ceil(seconds * 1_000_000)
+
     def _must_give_back(self, batch: Batch, *, first: bool) -> bool:
         # The first row may be late, or a slow machine would give everything back for ever.
         late = not first and self._clock.monotonic() - batch.claimed_at > BATCH_SECONDS
@@ -371,6 +395,16 @@ class Worker:
             if item.state is State.WAITING:
                 heappush(self._due, now + (item.due_us - item.finished_us) / 1_000_000 + DUE_MARGIN_SECONDS)
         self._receiving.settled(item.row.envelope.identity for item in done)
+        if self._limits is not None:
+            later = [row for row in rest if row.due_us is not None]
+            for row in later:
+                self._expect(row.due_us or 0)
+            self._receiving.settled(row.envelope.identity for row in later)
+
+    def _expect(self, due_us: int) -> None:
+        """Look at the table again when a row is due that waits for its rate limit."""
+        seconds = (due_us - self._clock.now_us()) / 1_000_000
+        heappush(self._due, self._clock.monotonic() + seconds + DUE_MARGIN_SECONDS)
 
     def _free(self, batch: Batch) -> None:
         """Commit what a slow handler keeps waiting, and give back what it keeps from starting."""
@@ -416,6 +450,7 @@ class Worker:
             log.warning("outcome refused: another worker took the lease", app=self.app.address, id=late)
         self._unsettled = None
         self._batch = None
+        self._recalled = False
         self._lease_lost.clear()
         self._holding.superseded(self._receiving.channel())
         self._tell_activity()

@@ -63,6 +63,8 @@ class Claimed:
     """How often the row was claimed: with the epoch, what an outcome must prove."""
     generation: int
     """How often an operator retried it."""
+    due_us: int | None = None
+    """Set on a row that is given back for a later time; None: it is due at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,8 +148,12 @@ SETTLE = Batch.update(
 
 GIVE_BACK = Batch.update(
     "messages",
-    {"seq": "bigint", "epoch": "bigint", "claims": "integer"},
-    set_="state = 'waiting', attempts = t.attempts - 1, started_us = NULL",
+    {"seq": "bigint", "epoch": "bigint", "claims": "integer", "due_us": "bigint"},
+    set_=(
+        "state = 'waiting', attempts = t.attempts - 1, started_us = NULL, "
+        # What was cancelled meanwhile does not wait until it is due: the next claim ends it.
+        "due_us = CASE WHEN {due_us} IS NULL OR t.cancel_requested THEN t.due_us ELSE {due_us} END"
+    ),
     where="t.seq = {seq} AND t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",
 )
 

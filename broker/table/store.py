@@ -104,6 +104,8 @@ class HandlerTable:
     def settle(self, lease: Lease, settlements: Sequence[Settlement], give_back: Sequence[Claimed] = ()) -> Settled:
         """Commit outcomes with their replies, documents and messages; hand rows that were not started back uncounted.
 
+        A row that is given back is due at once, or at its ``due_us``.
+
         A row is settled only by the worker that claimed it, under the same epoch; what another moved meanwhile is
         returned as refused, and its effects are not written. Repeating the call after an unclear commit is safe.
         Raises Superseded, TableUnavailable.
@@ -118,7 +120,11 @@ class HandlerTable:
                 connection, entries if mine is settlements else _not_written(connection, entries)
             )
             statements.GIVE_BACK.execute(
-                connection, [{"seq": row.seq, "epoch": lease.epoch, "claims": row.claims} for row in give_back]
+                connection,
+                [
+                    {"seq": row.seq, "epoch": lease.epoch, "claims": row.claims, "due_us": row.due_us}
+                    for row in give_back
+                ],
             )
             effects = Effects(
                 tuple(envelope for item in mine for envelope in item.effects.sent),
@@ -171,6 +177,24 @@ class HandlerTable:
         with self.database.read() as connection:
             found = connection.execute(statements.APPS_WITH_WORK, {"apps": list(apps), "now_us": self._clock.now_us()})
             return set(found.scalars())
+
+    def given_back(self, app: str, kinds: Collection[str]) -> list[tuple[str, int, int]]:
+        """Return the rows of these kinds that were given back for a time that has not come: kind, seq, due_us.
+
+        Raises TableUnavailable.
+        """
+        query = sa.select(messages.c.kind, messages.c.seq, messages.c.due_us).where(
+            sa.text("open"),
+            messages.c.destination == app,
+            messages.c.kind.in_(kinds),
+            messages.c.state == State.WAITING.value,
+            messages.c.due_us > self._clock.now_us(),
+            # Neither a retry, which ran before, nor one that was never claimed.
+            messages.c.started_us.is_(None),
+            messages.c.claims > 0,
+        )
+        with self.database.read() as connection:
+            return [(row.kind, row.seq, row.due_us) for row in connection.execute(query)]
 
     def to_cancel(self, seqs: Collection[int]) -> set[int]:
         """Return those of the running rows that an operator wants cancelled. Raises TableUnavailable."""

@@ -434,11 +434,18 @@ def test_a_failed_outcome_keeps_its_reason(place: Place) -> None:
     lease = place.lease()
     (row,) = place.claim(lease)
     outcome = Settlement(
-        row=row, state=State.FAILED, reason=Reason.REJECTED, error="no", phase="validate", finished_us=9
+        row=row,
+        state=State.FAILED,
+        reason=Reason.REJECTED,
+        error="no",
+        phase="validate",
+        phases='[["validate", 7]]',
+        finished_us=9,
     )
     place.table.settle(lease, [outcome])
     found = place.row("n")
     assert (found["state"], found["reason"], found["error"], found["phase"]) == ("failed", "rejected", "no", "validate")
+    assert found["phases"] == '[["validate", 7]]'
     assert place.history() == [(row.seq, "failed (rejected)", 1)]
 
 

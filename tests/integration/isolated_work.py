@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import subprocess
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 
 from broker.errors import Reject
 from broker.handlers.context import Context
+from broker.handlers.executor import MessageExecutor
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import NO_RETRY, Backoff
 from broker.messages.message import Command, Event, Reply
@@ -84,6 +86,17 @@ class Tell(Command[None]):
 class Told(Event):
     kind: ClassVar[str] = "isolated.told"
     text: str
+
+
+class Step(Command[Who]):
+    kind: ClassVar[str] = "isolated.step"
+    hang: bool = False
+    crash: bool = False
+    fail: bool = False
+
+
+class Await(Command[Who]):
+    kind: ClassVar[str] = "isolated.await"
 
 
 class Counter(BaseModel):
@@ -158,6 +171,43 @@ def tell(message: Tell, ctx: Context[Bench]) -> None:
     """Send a command and publish an event."""
     ctx.send(Ask(text="é"), to=message.to)
     ctx.publish(Told(text="it happened"))
+
+
+@handlers.handles(Step, timeout=3.0, isolated=True, retry=NO_RETRY)
+class Stepping(MessageExecutor[Step, Bench]):
+    """Hang, crash or fail in a phase, as the message says."""
+
+    async def gather(self) -> None:
+        """Read something."""
+        await asyncio.sleep(0)
+        self.ctx.documents.all("counters", Counter)
+
+    def validate(self) -> bool:
+        """Hang, when told to."""
+        if self.message.hang:
+            threading.Event().wait()
+        return True
+
+    def modify(self) -> None:
+        """Crash, when told to."""
+        if self.message.crash:
+            os._exit(3)
+
+    async def apply(self) -> None:
+        """Fail, when told to."""
+        if self.message.fail:
+            raise OSError("broken")
+
+    def reply(self) -> Who:
+        """Say whether it was applied."""
+        return Who(name=f"applied {self.applied}", pid=os.getpid(), count=0)
+
+
+@handlers.handles(Await, timeout=PATIENT, isolated=True)
+async def wait_a_turn(_message: Await, _ctx: Context[Bench]) -> Who:
+    """Answer with the number of the loop."""
+    await asyncio.sleep(0)
+    return Who(name="async", pid=os.getpid(), count=id(asyncio.get_running_loop()))
 
 
 handlers.sends(Told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from contract.databases import Place
 from integration.isolated_work import (
     PATIENT,
     Ask,
+    Await,
     Bench,
     Exit,
     Flaky,
@@ -25,6 +27,7 @@ from integration.isolated_work import (
     Heed,
     Refuse,
     Segfault,
+    Step,
     Tell,
     handlers,
 )
@@ -279,3 +282,40 @@ def test_a_function_that_is_not_found_by_its_name_is_refused(site: Site) -> None
 
 def _hidden(_message: Local, _ctx: Context[Bench]) -> None:
     """Stand under another name."""
+
+
+def test_an_executor_is_run_there(site: Site) -> None:
+    """An isolated executor runs its phases, async ones too, and their times are in the row."""
+    client = site.start()
+    answer = client.request(Step(), to=CHILD, timeout=PATIENT)
+    assert answer.name == "applied True"
+    assert answer.pid != os.getpid()
+    (row,) = site.place.select("SELECT * FROM messages WHERE kind = 'isolated.step'")
+    assert [phase for phase, _ in json.loads(row["phases"])] == ["gather", "validate", "modify", "apply", "reply"]
+    assert row["phase"] is None
+
+
+@pytest.mark.parametrize(
+    ("message", "phase", "reason"),
+    [
+        (Step(hang=True), "validate", "timeout"),
+        (Step(crash=True), "modify", "error"),
+        (Step(fail=True), "apply", "error"),
+    ],
+)
+def test_the_phase_it_ended_in_is_known(site: Site, message: Step, phase: str, reason: str) -> None:
+    """The phase in which an isolated executor failed, or its process was killed or crashed, is in the row."""
+    client = site.start()
+    message_id = client.send(message, to=CHILD)
+    assert site.outcome(message_id)[:2] == ("failed", reason)
+    row = site.place.row(message_id)
+    assert row["phase"] == phase
+    assert json.loads(row["phases"])[-1][0] == phase
+
+
+def test_an_async_handler_is_run_there(site: Site) -> None:
+    """Isolated async handlers run one after the other on the one loop of their process."""
+    client = site.start()
+    first, second = (client.request(Await(), to=CHILD, timeout=PATIENT) for _ in range(2))
+    assert first == second
+    assert first.pid != os.getpid()

@@ -61,6 +61,8 @@ class Rows:
         error: str = "",
         reply: str | None = None,
         kind: str = "t.ping",
+        phase: str | None = None,
+        phases: str | None = None,
     ) -> HandlerRow:
         sent = self.waiting(kind)
         claimed = self._claim(sent.destination)
@@ -73,6 +75,8 @@ class Rows:
                 reason=reason,
                 error=error or None,
                 reply=reply,
+                phase=phase,
+                phases=phases,
                 started_us=self.clock.now_us() - 250_000,
                 finished_us=self.clock.now_us(),
             ),

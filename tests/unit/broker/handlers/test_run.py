@@ -316,3 +316,47 @@ def test_a_pause_that_is_none_is_refused(after: float) -> None:
     """A handler that asks for an impossible pause gets the error where it makes it."""
     with pytest.raises(ValueError, match="after="):
         RetryLater(after)
+
+
+async def later(reply: object) -> Any:
+    """Return it after a turn of the loop."""
+    await asyncio.sleep(0)
+    if isinstance(reply, BaseException):
+        raise reply
+    return reply
+
+
+def test_an_async_handler_is_run_to_its_end() -> None:
+    """What an async def handler returns is its reply, and what it sent is committed with it."""
+
+    async def function(message: Do, ctx: Context[str]) -> Done:
+        await asyncio.sleep(0)
+        ctx.send(Quiet(), to="elsewhere")
+        return Done(n=message.n)
+
+    outcome = run(handler(function), context())
+    assert isinstance(outcome, Succeeded)
+    assert outcome.reply == b'{"n":1}'
+    assert len(outcome.effects.sent) == 1
+    assert run(handler(lambda _message, _ctx: later(None), Quiet), context(replace(ENVELOPE, kind="test.quiet"))) == (
+        Succeeded()
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (Reject("not with me"), Failed(Reason.REJECTED, "not with me")),
+        (RetryLater(5.0, "busy"), Retry(5.0, "busy", counted=False)),
+        (OSError("broken"), Failed(Reason.ERROR, "OSError: broken")),
+        (SystemExit(3), Failed(Reason.ERROR, "the handler called sys.exit(3)")),
+        (asyncio.CancelledError(), Failed(Reason.ERROR, "CancelledError: ")),
+        ("text", Failed(Reason.ERROR, "test_run returned str, the contract says Done")),
+    ],
+)
+def test_an_async_handler_ends_as_any_other(error: object, outcome: object) -> None:
+    """Whatever is raised or returned by an async def handler is the outcome that it is of a plain one."""
+    found = run(handler(lambda _message, _ctx: later(error), retry=NO_RETRY), context())
+    if isinstance(found, Failed) and "returned" in found.error:
+        found = replace(found, error="test_run " + found.error[found.error.index("returned") :])
+    assert found == outcome
