@@ -11,6 +11,7 @@ from broker.cli import plugins
 from broker.errors import InterAppError
 from broker.handlers.registry import HandlerRegistry
 from broker.messages.catalogue import Catalogue
+from broker.messages.codecs import Codecs
 from broker.messages.message import Command, Event, Message
 
 MODULE = re.compile(r"\b(?:\w+\.)+(?=\w)")
@@ -34,6 +35,8 @@ class KnownKind:
     sort: str
     """``command``, ``event`` or ``reply``."""
     version: int
+    oldest_version: int
+    """The oldest version that is understood."""
     fields: tuple[KnownField, ...]
     reply: str | None
     handlers: tuple[str, ...]
@@ -70,6 +73,17 @@ def catalogue_of(registries: Iterable[HandlerRegistry[Any]]) -> Catalogue:
     return catalogue
 
 
+def codecs_of(registries: Iterable[HandlerRegistry[Any]]) -> Codecs:
+    """Return every codec of the registries. Raises InterAppError when two have one content type, naming both."""
+    codecs = Codecs()
+    for registry in registries:
+        try:
+            codecs |= registry.codecs
+        except TypeError as exc:
+            raise InterAppError(f"{exc}; uninstall one of the packages") from exc
+    return codecs
+
+
 def known_kinds(registries: Iterable[HandlerRegistry[Any]]) -> list[KnownKind]:
     """Return what is shown of every kind, in the order of the kinds. Raises as ``catalogue_of``."""
     registries = list(registries)
@@ -90,6 +104,7 @@ def _known(message: type[Message], registries: list[HandlerRegistry[Any]]) -> Kn
         kind=message.kind,
         sort=sort_of(message),
         version=message.version,
+        oldest_version=message.oldest_version(),
         fields=tuple(_field(name, field) for name, field in message.model_fields.items()),
         reply=reply.kind if reply is not None else None,
         handlers=tuple(handler.name for handler in handlers),

@@ -1,7 +1,7 @@
 """The registry: which function handles which message. An explicit value; whatever is wrong with it is said when it is built."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 from broker.handlers.context import Context, ResourceT
 from broker.handlers.retry import Backoff
 from broker.messages.catalogue import Catalogue, place
+from broker.messages.codecs import Codec, Codecs
 from broker.messages.message import Command, Event, Message, Reply
 
 MessageT = TypeVar("MessageT", bound=Message)
@@ -37,9 +38,11 @@ class Handler(Generic[ResourceT]):
 class HandlerRegistry(Generic[ResourceT]):
     """Handlers of one sort of app, and every kind that such an app sends or handles."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, codecs: Iterable[Codec] = ()) -> None:
+        """``codecs`` are those that such an app uses beside JSON. Raises TypeError when they contradict each other."""
         self.name = name
         self.catalogue = Catalogue()
+        self.codecs = Codecs(codecs)
         self._handlers: dict[str, Handler[ResourceT]] = {}
 
     def handles(
@@ -107,13 +110,19 @@ class HandlerRegistry(Generic[ResourceT]):
         self._handlers[message.kind] = handler
 
     def include(self, other: "HandlerRegistry[ResourceT]") -> None:
-        """Add every handler of another registry; two for one kind are refused, naming both."""
+        """Add every handler and codec of another registry; two for one kind or content type are refused, naming both."""
         for handler in other:
             present = self._handlers.setdefault(handler.message.kind, handler)
             if present is not handler:
                 kind = handler.message.kind
                 raise TypeError(f"kind {kind!r} has two handlers: {present.name} and {handler.name}")
         self.catalogue.update(other.catalogue)
+        self.codecs |= other.codecs
+
+    def check_codecs(self) -> None:
+        """Raise InvalidMessage, naming it, when a message class is sent with a content type that has no codec here."""
+        for message in self.catalogue:
+            self.codecs.of(message)
 
     def get(self, kind: str) -> Handler[ResourceT] | None:
         """Return the handler of a kind, or None."""

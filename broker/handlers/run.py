@@ -32,7 +32,7 @@ def _run(handler: Handler[ResourceT] | None, context: Context[ResourceT]) -> Out
     if envelope.version < 1:
         return Failed(Reason.INVALID, f"{envelope.kind}: header x-version must be an integer from 1")
     try:
-        message = decode_envelope(handler.message, envelope)
+        message = decode_envelope(handler.message, envelope, context.codecs)
     except ContractError as exc:
         return Failed(Reason.INVALID, shortened(str(exc)))
     return _call(handler, message, context)
@@ -58,7 +58,9 @@ def _call(handler: Handler[ResourceT], message: Message, context: Context[Resour
             wanted = handler.reply.__qualname__ if handler.reply else "nothing"
             got = type(reply).__qualname__
             return Failed(Reason.ERROR, f"{handler.name} returned {got}, the contract says {wanted}")
-        return Succeeded(reply.kind, encode(reply), effects) if isinstance(reply, Reply) else Succeeded(effects=effects)
+        if isinstance(reply, Reply):
+            return Succeeded(reply.kind, encode(reply), effects, reply.version)
+        return Succeeded(effects=effects)
     except Reject as exc:
         return Failed(Reason.REJECTED, shortened(str(exc)))
     except RetryLater as exc:

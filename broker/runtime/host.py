@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future
 from importlib.metadata import version
 from types import TracebackType
@@ -13,6 +14,7 @@ import structlog
 from broker.errors import Superseded, TableUnavailable
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.ids import incarnation_id, worker_id
+from broker.messages.codecs import Codec, Codecs
 from broker.observe.health import Check, Health
 from broker.runtime.app import App
 from broker.runtime.client import Client
@@ -48,8 +50,17 @@ OPEN_PAUSE_CEILING_SECONDS = 15.0
 class Host:
     """One process: one table, one transport, any number of apps. Use it as a context manager, or ``start`` and ``stop``."""
 
-    def __init__(self, settings: InterAppSettings, clock: Clock, *, transport: Transport | None = None) -> None:
+    def __init__(
+        self,
+        settings: InterAppSettings,
+        clock: Clock,
+        *,
+        transport: Transport | None = None,
+        codecs: Iterable[Codec] = (),
+    ) -> None:
+        """``codecs`` are those that clients use beside the ones of the apps that run here."""
         self.settings = settings
+        self._codecs = Codecs(codecs)
         self.health = Health()
         self.incarnation = incarnation_id()
         self.database = Database(settings.database_url)
@@ -96,8 +107,13 @@ class Host:
         self._opened.set()
 
     def add(self, app: App[Any]) -> Client:
-        """Run an app in this process; return the client that sends in its name. Raises TableUnavailable."""
+        """Run an app in this process; return the client that sends in its name.
+
+        Raises TableUnavailable, and as ``HandlerRegistry.check_codecs`` and ``Codecs`` when codecs are missing or clash.
+        """
+        app.registry.check_codecs()
         with self._changing:
+            self._codecs |= app.registry.codecs
             own_id = worker_id(app.address, self.incarnation)
             if app.address in self._workers:
                 raise ValueError(f"{app.address} runs in this process already")
@@ -180,6 +196,7 @@ class Host:
             clock=self._clock,
             max_bytes=self.settings.message_max_bytes,
             lease_of=lease_of,
+            codecs_of=lambda: self._codecs,
         )
 
     def workers(self) -> list[Worker]:

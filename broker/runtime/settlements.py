@@ -17,6 +17,7 @@ def to_settlement(row: Claimed, outcome: Outcome, *, started_us: int, finished_u
                 state=State.SUCCEEDED,
                 reply_kind=outcome.reply_kind or None,
                 reply=None if outcome.reply is None else outcome.reply.decode(),
+                reply_version=None if outcome.reply is None else outcome.reply_version,
                 effects=outcome.effects,
                 started_us=started_us,
                 finished_us=finished_us,
