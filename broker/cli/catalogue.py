@@ -10,9 +10,9 @@ from pydantic.fields import FieldInfo
 from broker.cli import plugins
 from broker.errors import InterAppError
 from broker.handlers.registry import HandlerRegistry
-from broker.messages.catalogue import Catalogue
+from broker.messages.catalogue import Catalogue, sort_of
 from broker.messages.codecs import Codecs
-from broker.messages.message import Command, Event, Message
+from broker.messages.message import Command, Message
 
 MODULE = re.compile(r"\b(?:\w+\.)+(?=\w)")
 
@@ -88,13 +88,6 @@ def known_kinds(registries: Iterable[HandlerRegistry[Any]]) -> list[KnownKind]:
     """Return what is shown of every kind, in the order of the kinds. Raises as ``catalogue_of``."""
     registries = list(registries)
     return [_known(message, registries) for message in catalogue_of(registries)]
-
-
-def sort_of(message: type[Message]) -> str:
-    """Return which of the three sorts of message it is."""
-    if issubclass(message, Command):
-        return "command"
-    return "event" if issubclass(message, Event) else "reply"
 
 
 def _known(message: type[Message], registries: list[HandlerRegistry[Any]]) -> KnownKind:

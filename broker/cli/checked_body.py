@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from broker.cli.catalogue import catalogue_of, codecs_of, load_registries, sort_of
+from broker.cli.catalogue import catalogue_of, codecs_of, load_registries
 from broker.cli.refusal import Refusal
 from broker.errors import ContractError
+from broker.messages.catalogue import sort_of
 from broker.messages.codec import decode, encode_as_said
 from broker.messages.codecs import JSON_ONLY
 from broker.messages.message import JSON, KIND, KIND_MAX_LENGTH

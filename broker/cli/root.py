@@ -27,6 +27,7 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "dead-letters": ("broker.cli.dead_letters:dead_letters", "List what reached no app; show, replay, discard."),
     "handlers": ("broker.cli.handlers:handlers", "List handlers and their states; show, retry, cancel, purge."),
     "kinds": ("broker.cli.kinds:kinds", "List the kinds of message that are known."),
+    "schema": ("broker.cli.schema:schema", "Write schemas of the kinds; lock them, check for breaking changes."),
     "send": ("broker.cli.send:send", "Send a message; with --wait, print its reply."),
     "stats": ("broker.cli.stats:stats", "Count handlers by state; rates and ages."),
     "up": ("broker.cli.process:up", "Run every installed service in one process."),
