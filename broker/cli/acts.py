@@ -93,8 +93,16 @@ def _found(database: Database, ids: tuple[str, ...], app: str | None) -> list[Ha
 
 
 def _retry_edited(database: Database, row: HandlerRow, body: str) -> None:
-    content, version = checked_body(row.kind, given_body(body), InterAppSettings.load(), any_kind=True)
-    retry_edited(database, SystemClock(), row.seq, content, version, operator_name())
+    checked = checked_body(row.kind, given_body(body), InterAppSettings.load(), any_kind=True)
+    retry_edited(
+        database,
+        SystemClock(),
+        row.seq,
+        checked.body,
+        version=checked.version,
+        content_type=checked.content_type,
+        who=operator_name(),
+    )
     click.echo(f"{row.id}: waiting again, with another body")
 
 

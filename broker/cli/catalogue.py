@@ -8,7 +8,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from broker.handlers.registry import HandlerRegistry
-from broker.messages.message import Command, Event, Message
+from broker.messages.catalogue import sort_of
+from broker.messages.message import Command, Message
 from broker.runtime.registries import catalogue_of
 
 MODULE = re.compile(r"\b(?:\w+\.)+(?=\w)")
@@ -32,6 +33,8 @@ class KnownKind:
     sort: str
     """``command``, ``event`` or ``reply``."""
     version: int
+    oldest_version: int
+    """The oldest version that is understood."""
     fields: tuple[KnownField, ...]
     reply: str | None
     handlers: tuple[str, ...]
@@ -46,13 +49,6 @@ def known_kinds(registries: Iterable[HandlerRegistry[Any]]) -> list[KnownKind]:
     return [_known(message, registries) for message in catalogue_of(registries)]
 
 
-def sort_of(message: type[Message]) -> str:
-    """Return which of the three sorts of message it is."""
-    if issubclass(message, Command):
-        return "command"
-    return "event" if issubclass(message, Event) else "reply"
-
-
 def _known(message: type[Message], registries: list[HandlerRegistry[Any]]) -> KnownKind:
     handlers = [handler for registry in registries if (handler := registry.get(message.kind))]
     reply = message.reply_class() if issubclass(message, Command) else None
@@ -60,6 +56,7 @@ def _known(message: type[Message], registries: list[HandlerRegistry[Any]]) -> Kn
         kind=message.kind,
         sort=sort_of(message),
         version=message.version,
+        oldest_version=message.oldest_version(),
         fields=tuple(_field(name, field) for name, field in message.model_fields.items()),
         reply=reply.kind if reply is not None else None,
         handlers=tuple(handler.name for handler in handlers),

@@ -2,17 +2,26 @@
 
 import json
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from broker.cli.catalogue import sort_of
 from broker.cli.refusal import Refusal
 from broker.errors import ContractError
-from broker.messages.codec import decode, encode
-from broker.messages.message import KIND, KIND_MAX_LENGTH
-from broker.runtime.registries import catalogue_of, load_registries
+from broker.messages.catalogue import sort_of
+from broker.messages.codec import decode, encode_as_said
+from broker.messages.codecs import JSON_ONLY
+from broker.messages.message import JSON, KIND, KIND_MAX_LENGTH
+from broker.runtime.registries import catalogue_of, codecs_of, load_registries
 from broker.settings import InterAppSettings
+
+
+class Checked(NamedTuple):
+    """A body as it is sent."""
+
+    body: bytes
+    version: int
+    content_type: str
 
 
 def given_body(argument: str) -> bytes:
@@ -20,20 +29,19 @@ def given_body(argument: str) -> bytes:
     return sys.stdin.buffer.read() if argument == "-" else argument.encode(errors="replace")
 
 
-def checked_body(kind: str, body: bytes, settings: InterAppSettings, *, any_kind: bool) -> tuple[bytes, int]:
-    """Return the body as it is sent, and its version. Raises Refusal that says what is wrong with kind, body or size.
+def checked_body(kind: str, body: bytes, settings: InterAppSettings, *, any_kind: bool) -> Checked:
+    """Return the body (given as JSON) as it is sent. Raises Refusal that says what is wrong with kind, body or size.
 
     ``any_kind``: a kind that no installed package knows is let through, its body only checked to be JSON.
     """
-    content, version = _content(kind, body, settings.plugins, any_kind=any_kind)
-    if len(content) > settings.message_max_bytes:
-        raise Refusal(
-            f"the body has {len(content)} bytes, allowed are {settings.message_max_bytes} (INTERAPP_MESSAGE_MAX_BYTES)"
-        )
-    return content, version
+    checked = _checked(kind, body, settings.plugins, any_kind=any_kind)
+    size, most = len(checked.body), settings.message_max_bytes
+    if size > most:
+        raise Refusal(f"the body has {size} bytes, allowed are {most} (INTERAPP_MESSAGE_MAX_BYTES)")
+    return checked
 
 
-def _content(kind: str, body: bytes, trials: str, *, any_kind: bool) -> tuple[bytes, int]:
+def _checked(kind: str, body: bytes, trials: str, *, any_kind: bool) -> Checked:
     if not KIND.fullmatch(kind) or len(kind) > KIND_MAX_LENGTH:
         raise Refusal(f"{kind!r} is no kind: two or more words of a-z, 0-9 and '-', joined by dots; see interapp kinds")
     registries, problems = load_registries(trials)
@@ -45,12 +53,13 @@ def _content(kind: str, body: bytes, trials: str, *, any_kind: bool) -> tuple[by
         if sort_of(message) == "reply":
             raise Refusal(f"{kind} is a reply: it answers a command and is not sent by itself")
         try:
-            return encode(decode(message, body)), message.version
+            codecs = JSON_ONLY if message.content_type == JSON else codecs_of(registries)
+            return Checked(encode_as_said(decode(message, body), codecs), message.version, message.content_type)
         except ContractError as exc:
             raise Refusal(str(exc)) from exc
     if not any_kind:
         raise Refusal(f"no installed package knows the kind {kind!r}; see interapp kinds, or send it with --any-kind")
-    return _checked_json(body), 1
+    return Checked(_checked_json(body), 1, JSON)
 
 
 def _checked_json(body: bytes) -> bytes:

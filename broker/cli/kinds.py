@@ -37,6 +37,7 @@ def kind_line(kind: KnownKind) -> dict[str, Any]:
         "kind": kind.kind,
         "sort": kind.sort,
         "version": kind.version,
+        "oldest_version": kind.oldest_version,
         "fields": [
             {
                 "name": field.name,
@@ -57,12 +58,17 @@ def _cells(kind: KnownKind) -> list[Cell]:
     return [
         Cell(kind.kind, "bold"),
         Cell(kind.sort, SORT_STYLES[kind.sort]),
-        Cell(str(kind.version)),
+        Cell(_versions_text(kind)),
         Cell(kind.reply or "-"),
         Cell(kind.package),
         Cell(", ".join(kind.handlers) or "-"),
         Cell(", ".join(map(_field_text, kind.fields)) or "-", "dim"),
     ]
+
+
+def _versions_text(kind: KnownKind) -> str:
+    """Return the version; with the oldest that is understood, when that is another."""
+    return str(kind.version) if kind.oldest_version == kind.version else f"{kind.version} (from {kind.oldest_version})"
 
 
 def _field_text(field: KnownField) -> str:

@@ -28,6 +28,7 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "handlers": ("broker.cli.handlers:handlers", "List handlers and their states; show, retry, cancel, purge."),
     "kinds": ("broker.cli.kinds:kinds", "List the kinds of message that are known."),
     "new": ("broker.cli.new:new", "Write the beginning of a package with a handler of your own."),
+    "schema": ("broker.cli.schema:schema", "Write schemas of the kinds; lock them, check for breaking changes."),
     "send": ("broker.cli.send:send", "Send a message; with --wait, print its reply."),
     "stats": ("broker.cli.stats:stats", "Count handlers by state; rates and ages."),
     "up": ("broker.cli.process:up", "Run every installed service in one process."),

@@ -41,16 +41,17 @@ def send(destination: str, kind: str, body: str, *, wait_seconds: float | None, 
     JSON is the message's body, {} by default, - to read it from stdin. It is checked before anything is sent.
     """
     settings = InterAppSettings.load()
-    content, version = checked_body(kind, given_body(body), settings, any_kind=any_kind)
+    checked = checked_body(kind, given_body(body), settings, any_kind=any_kind)
     with Sending(settings, SystemClock()) as sending:
         envelope = Envelope(
             message_id=new_id(),
             kind=kind,
-            body=content,
+            body=checked.body,
             destination=destination,
             source=SOURCE,
             call_id=new_id(),
-            version=version,
+            content_type=checked.content_type,
+            version=checked.version,
             sent_us=SystemClock().now_us(),
             user=sending.user,
         )

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from broker.lifecycle.address import checked_address
 from broker.lifecycle.ids import derived_id
-from broker.messages.codec import encode
+from broker.messages.codec import encode_as_said
+from broker.messages.codecs import JSON_ONLY, Codecs
 from broker.messages.effects import DocumentWrite, Effects
 from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Event, Message
@@ -83,7 +84,9 @@ class Outbox:
         user: str,
         now_us: Callable[[], int],
         by_content: bool = False,
+        codecs: Codecs = JSON_ONLY,
     ) -> None:
+        self._codecs = codecs
         self._by_content = by_content
         self._source = source
         self._seed = seed
@@ -132,7 +135,7 @@ class Outbox:
         traceparent: str = "",
     ) -> Envelope:
         position = len(self._sent) + len(self._events)
-        body = encode(message)
+        body = encode_as_said(message, self._codecs)
         content = (message.kind, destination, sha256(body).hexdigest()) if self._by_content else ()
         return Envelope(
             message_id=derived_id(*self._seed, position, *content),
@@ -142,6 +145,7 @@ class Outbox:
             source=self._source,
             call_id=derived_id(*self._seed, "call"),
             correlation_id=correlation_id,
+            content_type=message.content_type,
             version=message.version,
             deadline_ms=deadline_ms,
             traceparent=traceparent,
@@ -164,6 +168,8 @@ class Context(Generic[ResourceT]):
     documents: Documents
     outbox: Outbox
     cancel_requested: Callable[[], bool] = field(default=lambda: False)
+    codecs: Codecs = JSON_ONLY
+    """Those of the app, beside JSON."""
 
     @property
     def cancelled(self) -> bool:

@@ -13,6 +13,7 @@ class Succeeded:
     reply_kind: str = ""
     reply: bytes | None = None
     effects: Effects = field(default_factory=Effects)
+    reply_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

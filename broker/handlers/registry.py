@@ -12,6 +12,7 @@ from broker.handlers.executor_checks import check_executor
 from broker.handlers.rate import Rate
 from broker.handlers.retry import Backoff
 from broker.messages.catalogue import Catalogue, place
+from broker.messages.codecs import Codec, Codecs
 from broker.messages.message import Command, Event, Message, Reply
 
 MessageT = TypeVar("MessageT", bound=Message)
@@ -52,10 +53,12 @@ class HandlerRegistry(Generic[ResourceT]):
     With ``extends`` they are further handlers for the apps whose registry has that name, from a package of its own.
     """
 
-    def __init__(self, name: str, *, extends: str = "") -> None:
+    def __init__(self, name: str, *, extends: str = "", codecs: Iterable[Codec] = ()) -> None:
+        """``codecs`` are those that such an app uses beside JSON. Raises TypeError when they contradict each other."""
         self.name = name
         self.extends = extends
         self.catalogue = Catalogue()
+        self.codecs = Codecs(codecs)
         self._handlers: dict[str, Handler[ResourceT]] = {}
 
     def handles(
@@ -144,13 +147,19 @@ class HandlerRegistry(Generic[ResourceT]):
         return whole
 
     def include(self, other: "HandlerRegistry[ResourceT]") -> None:
-        """Add every handler of another registry; two for one kind are refused, naming both."""
+        """Add every handler and codec of another registry; two for one kind or content type are refused, naming both."""
         for handler in other:
             present = self._handlers.setdefault(handler.message.kind, handler)
             if present is not handler:
                 kind = handler.message.kind
                 raise TypeError(f"kind {kind!r} has two handlers: {present.name} and {handler.name}")
         self.catalogue.update(other.catalogue)
+        self.codecs |= other.codecs
+
+    def check_codecs(self) -> None:
+        """Raise InvalidMessage, naming it, when a message class is sent with a content type that has no codec here."""
+        for message in self.catalogue:
+            self.codecs.of(message)
 
     def rates(self) -> dict[str, Rate]:
         """Return the rate limits by kind."""

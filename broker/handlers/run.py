@@ -57,7 +57,7 @@ def _run(
     if envelope.version < 1:
         return Failed(Reason.INVALID, f"{envelope.kind}: header x-version must be an integer from 1")
     try:
-        message = decode_envelope(handler.message, envelope)
+        message = decode_envelope(handler.message, envelope, context.codecs)
     except ContractError as exc:
         return Failed(Reason.INVALID, shortened(str(exc)))
     if not handler.executor:
@@ -95,12 +95,7 @@ def _call(
             reply = execute(reply, phases, complete)
         elif not isinstance(reply, expected) and isinstance(reply, Awaitable):
             reply = complete(reply)
-        effects = context.outbox.effects(context.documents.writes())
-        if not isinstance(reply, expected):
-            wanted = "nothing" if expected is type(None) else expected.__qualname__
-            got = type(reply).__qualname__
-            return Failed(Reason.ERROR, f"{handler.name} returned {got}, the contract says {wanted}")
-        return Succeeded(reply.kind, encode(reply), effects) if isinstance(reply, Reply) else Succeeded(effects=effects)
+        return _returned(handler, reply, expected, context)
     except Reject as exc:
         return Failed(Reason.REJECTED, shortened(str(exc)))
     except RetryLater as exc:
@@ -115,6 +110,19 @@ def _call(
         return Failed(Reason.ERROR, shortened(f"the handler called sys.exit({exc.code!r})"))
     except BaseException as exc:  # noqa: BLE001 asyncio.CancelledError and the like must not end the worker either
         return Failed(Reason.ERROR, shortened(f"{type(exc).__name__}: {exc}"))
+
+
+def _returned(
+    handler: Handler[ResourceT], reply: object, expected: type, context: Context[ResourceT]
+) -> Succeeded | Failed:
+    if not isinstance(reply, expected):
+        wanted = "nothing" if expected is type(None) else expected.__qualname__
+        got = type(reply).__qualname__
+        return Failed(Reason.ERROR, f"{handler.name} returned {got}, the contract says {wanted}")
+    effects = context.outbox.effects(context.documents.writes())
+    if isinstance(reply, Reply):
+        return Succeeded(reply.kind, encode(reply), effects, reply.version)
+    return Succeeded(effects=effects)
 
 
 def _after_error(handler: Handler[ResourceT], attempt: int, error: Exception, reason: Reason) -> Outcome:

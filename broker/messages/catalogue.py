@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from broker.errors import UnknownKind
-from broker.messages.message import Message
+from broker.messages.message import Command, Event, Message
 
 
 class Catalogue:
@@ -45,6 +45,13 @@ class Catalogue:
     def __iter__(self) -> Iterator[type[Message]]:
         """Iterate over the classes in the order of their kinds."""
         return iter(self._classes[kind] for kind in sorted(self._classes))
+
+
+def sort_of(message_class: type[Message]) -> str:
+    """Return which of the three sorts of message it is: ``command``, ``event`` or ``reply``."""
+    if issubclass(message_class, Command):
+        return "command"
+    return "event" if issubclass(message_class, Event) else "reply"
 
 
 def place(thing: type) -> str:

@@ -1,14 +1,22 @@
-"""Messages to bytes and back. JSON, straight between bytes and model, without a dict in between."""
+"""Messages to bytes and back. JSON, straight between bytes and model, without a dict in between.
+
+Only an older version and another content type make the detour over plain values, which end as JSON here too: so one
+check, just as strict, and one limit of depth hold for whatever comes in.
+"""
 
 from typing import TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json, to_json
 
-from broker.errors import InvalidMessage, UnsupportedVersion
+from broker.errors import ContractError, InvalidMessage
+from broker.messages.codecs import JSON_ONLY, Codec, Codecs
 from broker.messages.envelope import Envelope
-from broker.messages.message import Message
+from broker.messages.message import JSON, Message
+from broker.messages.versions import check_known, lifted
 
-CONTENT_TYPE = "application/json"
+MAX_DEPTH = 200
+"""How deep objects and lists may be nested, the body itself counted. It is the limit of pydantic's parser."""
 
 SHOWN_VALUE = 80
 """How many characters of a refused value an error shows."""
@@ -32,19 +40,68 @@ def decode(message_class: type[M], body: bytes) -> M:
         raise InvalidMessage(f"{message_class.kind}: {problems(exc)}") from exc
 
 
-def decode_envelope(message_class: type[M], envelope: Envelope) -> M:
-    """Return the message in an envelope.
+def encode_as_said(message: Message, codecs: Codecs) -> bytes:
+    """Return the message as its class says that it is sent: as JSON, or by the codec of its content type.
 
-    Raises InvalidMessage when the content type is not JSON or the body does not fit, UnsupportedVersion when the
-    body is of a newer version than the class.
+    Raises InvalidMessage when the codec is not there, or cannot encode it.
     """
-    if envelope.content_type not in (CONTENT_TYPE, ""):
+    if message.content_type == JSON:
+        return encode(message)
+    codec = codecs.of(type(message))
+    if codec is None:
+        return encode(message)
+    try:
+        return bytes(codec.encode(message))
+    except Exception as exc:
         raise InvalidMessage(
-            f"{envelope.kind}: content type {envelope.content_type!r} is not known, send {CONTENT_TYPE}"
-        )
-    if envelope.version > message_class.version:
-        raise UnsupportedVersion(f"{envelope.kind}: version {envelope.version}, known up to {message_class.version}")
-    return decode(message_class, envelope.body)
+            f"{message.kind}: cannot be sent as {codec.content_type}: {type(exc).__name__}: {exc}"
+        ) from exc
+
+
+def decode_envelope(message_class: type[M], envelope: Envelope, codecs: Codecs = JSON_ONLY) -> M:
+    """Return the message in an envelope; an older version is lifted.
+
+    Raises InvalidMessage when the content type is neither JSON nor one of the codecs', the body does not fit or an
+    upcaster fails on it; UnsupportedVersion when the body's version is newer, or older than any upcaster takes.
+    """
+    version, content_type = envelope.version, envelope.content_type
+    codec = None
+    if content_type not in (JSON, ""):
+        codec = codecs.get(content_type)
+        if codec is None:
+            raise InvalidMessage(f"{envelope.kind}: content type {content_type!r} is not known, send {codecs.known()}")
+    if codec is None and version == message_class.version:
+        return decode(message_class, envelope.body)
+    return _decode_by_values(message_class, envelope.body, version, codec)
+
+
+def decode_reply(reply_class: type[M], body: bytes, version: int) -> M:
+    """Return a reply as the table keeps it: JSON, of that version. Raises as ``decode_envelope``."""
+    if version == reply_class.version:
+        return decode(reply_class, body)
+    return _decode_by_values(reply_class, body, version, None)
+
+
+def _decode_by_values(message_class: type[M], body: bytes, version: int, codec: Codec | None) -> M:
+    kind = message_class.kind
+    check_known(kind, version, message_class.version, message_class.upcasters)
+    values: object
+    try:
+        values = from_json(body) if codec is None else codec.decode(message_class, body)
+    except ContractError:
+        raise
+    except Exception as exc:
+        what = "JSON" if codec is None else codec.content_type
+        raise InvalidMessage(f"{kind}: the body cannot be read as {what}: {_said(exc)}") from exc
+    if version != message_class.version:
+        values = lifted(kind, values, version, message_class.version, message_class.upcasters)
+    try:
+        plain = to_json(values)
+    except Exception as exc:
+        raise InvalidMessage(
+            f"{kind}: the body holds what JSON cannot say, or is nested deeper than {MAX_DEPTH}: {_said(exc)}"
+        ) from exc
+    return decode(message_class, plain)
 
 
 def problems(error: ValidationError, most: int = 5) -> str:
@@ -63,3 +120,7 @@ def problems(error: ValidationError, most: int = 5) -> str:
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= SHOWN_VALUE else text[:SHOWN_VALUE] + "…"
+
+
+def _said(error: Exception) -> str:
+    return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"

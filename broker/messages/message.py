@@ -1,16 +1,22 @@
 """The three sorts of message: a Command asks one app, an Event states a fact, a Reply answers a Command."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
+
+from broker.messages.versions import Upcaster, check_versions, oldest
 
 KIND = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 """A kind is two or more words joined by dots, e.g. ``tcr.set-output``."""
 
 KIND_MAX_LENGTH = 120
 
-RESERVED_FIELDS = frozenset({"kind", "version"})
+JSON = "application/json"
+"""Content type of a message that says nothing else."""
+
+RESERVED_FIELDS = frozenset({"kind", "version", "upcasters", "content_type"})
 """Attributes of the class, not of its body."""
 
 
@@ -25,6 +31,10 @@ class Message(BaseModel):
     kind: ClassVar[str]
     version: ClassVar[int] = 1
     """Version of the body's shape, sent in the header ``x-version``."""
+    upcasters: ClassVar[Mapping[int, Upcaster]] = {}
+    """Key ``n`` lifts a body of version ``n`` to ``n + 1``. The lowest key is the oldest version that is understood."""
+    content_type: ClassVar[str] = JSON
+    """What the body is sent as. Another than JSON needs a codec: ``HandlerRegistry(name, codecs=[…])``."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -40,10 +50,25 @@ class Message(BaseModel):
             raise TypeError(
                 f"{cls.__qualname__}.kind = {kind!r}: a kind is two or more words of a-z, 0-9 and '-', joined by dots"
             )
+        check_versions(cls.__qualname__, cls.version, cls.upcasters)
+
+    @classmethod
+    def oldest_version(cls) -> int:
+        """Return the oldest version of the body that the class understands."""
+        return oldest(cls.version, cls.upcasters)
 
 
 class Reply(Message):
-    """The answer to a Command, stored in the Command's row with its outcome."""
+    """The answer to a Command, stored in the Command's row with its outcome. Always JSON."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class that cannot be one, when it is made."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if cls.content_type != JSON:
+            raise TypeError(
+                f"{cls.__qualname__}.content_type = {cls.content_type!r}: a Reply is kept as JSON in the Command's row"
+            )
 
 
 class Event(Message):

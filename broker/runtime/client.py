@@ -16,7 +16,8 @@ from broker.lifecycle.address import checked_address
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.ids import derived_id, new_id
 from broker.lifecycle.state import State
-from broker.messages.codec import decode, encode
+from broker.messages.codec import decode_reply, encode_as_said
+from broker.messages.codecs import JSON_ONLY, Codecs
 from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Event, Message, Reply
@@ -79,6 +80,7 @@ class Client:
         clock: Clock,
         max_bytes: int,
         lease_of: Callable[[], Lease | None] = lambda: None,
+        codecs_of: Callable[[], Codecs] = lambda: JSON_ONLY,
     ) -> None:
         self.source = source
         self._table = table
@@ -88,6 +90,7 @@ class Client:
         self._clock = clock
         self._max_bytes = max_bytes
         self._lease_of = lease_of
+        self._codecs_of = codecs_of
         self._listening = threading.Lock()
         self._doorbell = ""
 
@@ -126,7 +129,8 @@ class Client:
         """Send a command and return its reply.
 
         Raises ReplyTimeout after ``timeout`` seconds (the command goes on, its reply is kept in the table), RequestFailed
-        with the reason when its handler failed, and as ``send``.
+        with the reason when its handler failed, InvalidMessage or UnsupportedVersion when its reply is not what the command
+        says or of a version not known here, and as ``send``.
         """
         envelope = self._envelope(command, checked_address(to), new_id())
         deadline = self._clock.monotonic() + timeout
@@ -135,9 +139,8 @@ class Client:
             answer = self.await_answer(envelope, deadline, rung)
         if answer.state is State.FAILED:
             raise RequestFailed(answer.reason, answer.error)
-        expected = command.reply_class()
         # The command's class says which it is.
-        return None if expected is None else decode(expected, (answer.reply or "").encode())  # type: ignore[return-value]
+        return _reply_in(answer, command)  # type: ignore[return-value]
 
     def await_answer(self, envelope: Envelope, deadline: float, rung: threading.Event) -> Answer:
         """Return the final outcome of a request, woken by its doorbell or by a look of our own.
@@ -168,7 +171,7 @@ class Client:
         """
         seed, user, now_us = self._seed(), self._transport.user, self._clock.now_us
         transaction = Transaction(
-            Outbox(source=self.source, seed=seed, user=user, now_us=now_us, by_content=True),
+            Outbox(source=self.source, seed=seed, user=user, now_us=now_us, by_content=True, codecs=self._codecs_of()),
             Documents(AppDocuments(self._table.database, self.source)),
         )
         yield transaction
@@ -202,7 +205,7 @@ class Client:
     def _envelope(
         self, message: Message, destination: str, call_id: str, *, deadline_ms: int | None = None
     ) -> Envelope:
-        body = encode(message)
+        body = encode_as_said(message, self._codecs_of())
         run = current_run.get()
         message_id = new_id() if run is None else run.next_id(message.kind, body)
         return Envelope(
@@ -213,6 +216,7 @@ class Client:
             source=self.source,
             call_id=call_id,
             correlation_id=str(run.seed[0]) if run else "",
+            content_type=message.content_type,
             version=message.version,
             deadline_ms=deadline_ms,
             sent_us=self._clock.now_us(),
@@ -228,3 +232,12 @@ class Client:
             if not self._doorbell:
                 self._doorbell = self._transport.listen(self._replies.rung)
             return self._doorbell
+
+
+def _reply_in(answer: Answer, command: Command[Any]) -> Reply | None:
+    expected = command.reply_class()
+    if expected is None:
+        return None
+    if answer.reply_kind != expected.kind:
+        raise InvalidMessage(f"{command.kind} was answered by {answer.reply_kind or 'nothing'}, not by {expected.kind}")
+    return decode_reply(expected, (answer.reply or "").encode(), answer.reply_version or 1)

@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from importlib.metadata import version
@@ -16,6 +16,7 @@ from broker.errors import Superseded, TableUnavailable
 from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.ids import incarnation_id, worker_id
+from broker.messages.codecs import Codec, Codecs
 from broker.observe.health import Check, Health
 from broker.runtime.app import App
 from broker.runtime.client import Client
@@ -59,9 +60,14 @@ class Host:
         *,
         transport: Transport | None = None,
         extensions: Sequence[HandlerRegistry[Any]] = (),
+        codecs: Iterable[Codec] = (),
     ) -> None:
-        """``extensions`` are registries of other packages; each adds handlers to the apps whose registry it extends."""
+        """``extensions`` are registries of other packages; each adds handlers to the apps whose registry it extends.
+
+        ``codecs`` are those that clients use beside the ones of the apps that run here.
+        """
         self.settings = settings
+        self._codecs = Codecs(codecs)
         self.health = Health()
         self.incarnation = incarnation_id()
         self.database = Database(settings.database_url)
@@ -111,11 +117,14 @@ class Host:
     def add(self, app: App[Any]) -> Client:
         """Run an app in this process; return the client that sends in its name.
 
-        Raises InterAppError when it and an extension have a handler for one kind, TableUnavailable.
+        Raises InterAppError when it and an extension have a handler for one kind, TableUnavailable, and as
+        ``HandlerRegistry.check_codecs`` and ``Codecs`` when codecs are missing or clash.
         """
         registry = extended(app.registry, self._extensions)
         app = app if registry is app.registry else replace(app, registry=registry)
+        app.registry.check_codecs()
         with self._changing:
+            self._codecs |= app.registry.codecs
             own_id = worker_id(app.address, self.incarnation)
             if app.address in self._workers:
                 raise ValueError(f"{app.address} runs in this process already")
@@ -198,6 +207,7 @@ class Host:
             clock=self._clock,
             max_bytes=self.settings.message_max_bytes,
             lease_of=lease_of,
+            codecs_of=lambda: self._codecs,
         )
 
     def workers(self) -> list[Worker]:

@@ -7,6 +7,7 @@ from typing import Any
 from broker.errors import InterAppError
 from broker.handlers.registry import HandlerRegistry
 from broker.messages.catalogue import Catalogue
+from broker.messages.codecs import Codecs
 from broker.runtime import plugins
 from broker.settings import plugin_names
 
@@ -44,6 +45,17 @@ def catalogue_of(registries: Iterable[HandlerRegistry[Any]]) -> Catalogue:
     return catalogue
 
 
+def codecs_of(registries: Iterable[HandlerRegistry[Any]]) -> Codecs:
+    """Return every codec of the registries. Raises InterAppError when two have one content type, naming both."""
+    codecs = Codecs()
+    for registry in registries:
+        try:
+            codecs |= registry.codecs
+        except TypeError as exc:
+            raise InterAppError(f"{exc}; uninstall one of the packages") from exc
+    return codecs
+
+
 def load_extensions(trials: str) -> list[HandlerRegistry[Any]]:
     """Return the registries that extend others.
 
@@ -55,6 +67,7 @@ def load_extensions(trials: str) -> list[HandlerRegistry[Any]]:
     if problems:
         raise InterAppError(problems[0])
     catalogue_of(registries)
+    codecs_of(registries)
     bases = {registry.name: registry for registry in registries if not registry.extends}
     extensions = [registry for registry in registries if registry.extends]
     for registry in extensions:

@@ -90,8 +90,15 @@ class Runner:
             envelope=row.envelope,
             attempt=row.attempt,
             documents=Documents(self._documents),
-            outbox=Outbox(source=self._app.address, seed=seed, user=self._user, now_us=self._clock.now_us),
+            outbox=Outbox(
+                source=self._app.address,
+                seed=seed,
+                user=self._user,
+                now_us=self._clock.now_us,
+                codecs=self._app.registry.codecs,
+            ),
             cancel_requested=running.cancelled.is_set,
+            codecs=self._app.registry.codecs,
         )
         token = current_run.set(Run((*seed, "direct")))
         try:

@@ -19,6 +19,7 @@ def to_settlement(
                 state=State.SUCCEEDED,
                 reply_kind=outcome.reply_kind or None,
                 reply=None if outcome.reply is None else outcome.reply.decode(),
+                reply_version=None if outcome.reply is None else outcome.reply_version,
                 effects=outcome.effects,
                 phases=phases,
                 started_us=started_us,

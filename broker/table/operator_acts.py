@@ -14,7 +14,6 @@ from sqlalchemy.engine import Connection
 from broker.errors import IllegalMove, NotFound
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import Reason, State, move
-from broker.messages.codec import CONTENT_TYPE
 from broker.table.database import Database
 from broker.table.queries import CHUNK, Wanted
 from broker.table.schema import messages
@@ -27,6 +26,7 @@ RETRIED = {
     "phase": None,
     "phases": None,
     "reply_kind": None,
+    "reply_version": None,
     "reply": None,
     "attempts": 0,
     "generation": messages.c.generation + 1,
@@ -72,8 +72,10 @@ def retry(database: Database, clock: Clock, seqs: Sequence[int], who: str) -> No
             _retry(connection, rows, who, clock.now_us())
 
 
-def retry_edited(database: Database, clock: Clock, seq: int, body: bytes, version: int, who: str) -> None:
-    """Give a failed row another body (JSON, of that version) and move it back to waiting; its history keeps the old one.
+def retry_edited(
+    database: Database, clock: Clock, seq: int, body: bytes, *, version: int, content_type: str, who: str
+) -> None:
+    """Give a failed row another body and move it back to waiting; its history keeps the old one.
 
     Raises IllegalMove when it is not failed, NotFound, TableUnavailable.
     """
@@ -83,7 +85,7 @@ def retry_edited(database: Database, clock: Clock, seq: int, body: bytes, versio
         _check_move(row, State.WAITING)
         old = connection.execute(sa.select(messages.c.body).where(messages.c.seq == seq)).scalar_one()
         INSERT_HISTORY.execute(connection, [_entry(row, now_us, "operator edit", who, _was(old, row.body_size))])
-        edited = {"body": body, "body_size": len(body), "version": version, "content_type": CONTENT_TYPE}
+        edited = {"body": body, "body_size": len(body), "version": version, "content_type": content_type}
         _update(connection, [seq], edited)
         _retry(connection, [row], who, now_us)
 

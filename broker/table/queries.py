@@ -37,6 +37,7 @@ class Answer:
     error: str
     reply_kind: str | None
     reply: str | None
+    reply_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,12 @@ EVERY_ROW = Wanted()
 def find_answer(database: Database, envelope: Envelope) -> Answer | None:
     """Return how the request stands; None when it has no row. Raises TableUnavailable."""
     query = sa.select(
-        messages.c.state, messages.c.reason, messages.c.error, messages.c.reply_kind, messages.c.reply
+        messages.c.state,
+        messages.c.reason,
+        messages.c.error,
+        messages.c.reply_kind,
+        messages.c.reply,
+        messages.c.reply_version,
     ).where(
         messages.c.id == envelope.message_id,
         messages.c.destination == envelope.destination,
@@ -172,9 +178,9 @@ def find_answer(database: Database, envelope: Envelope) -> Answer | None:
     )
     with database.read() as connection:
         row = connection.execute(query).one_or_none()
-    return (
-        None if row is None else Answer(State(row.state), row.reason or "", row.error or "", row.reply_kind, row.reply)
-    )
+    if row is None:
+        return None
+    return Answer(State(row.state), row.reason or "", row.error or "", row.reply_kind, row.reply, row.reply_version)
 
 
 def list_handlers(database: Database, wanted: Wanted = EVERY_ROW, *, limit: int) -> Iterator[list[HandlerRow]]:

@@ -83,6 +83,7 @@ class Settlement:
     due_us: int = 0
     ordered: bool = False
     reply_kind: str | None = None
+    reply_version: int | None = None
     reply: str | None = None
     started_us: int = 0
     finished_us: int = 0

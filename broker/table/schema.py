@@ -54,6 +54,7 @@ messages = sa.Table(
     sa.Column("due_us", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("ordered", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("reply_kind", sa.Text),
+    sa.Column("reply_version", sa.Integer),
     # Who may move it.
     sa.Column("worker", sa.Text),
     sa.Column("epoch", sa.BigInteger, nullable=False, server_default="0"),

@@ -131,6 +131,7 @@ SETTLE = Batch.update(
         "due_us": "bigint",
         "ordered": "boolean",
         "reply_kind": "text",
+        "reply_version": "integer",
         "reply": "text",
         "started_us": "bigint",
         "finished_us": "bigint",
@@ -140,7 +141,7 @@ SETTLE = Batch.update(
         "attempts = t.attempts - {uncounted}, "
         # A cancel request does not wait until the retry is due: the next claim ends the row.
         "due_us = CASE WHEN t.cancel_requested THEN 0 ELSE {due_us} END, ordered = {ordered}, "
-        "reply_kind = {reply_kind}, reply = {reply}, started_us = {started_us}, "
+        "reply_kind = {reply_kind}, reply_version = {reply_version}, reply = {reply}, started_us = {started_us}, "
         "finished_us = {finished_us}, suspect = false"
     ),
     where="t.seq = {seq} AND t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",

@@ -350,6 +350,7 @@ def _settle_row(lease: Lease, item: Settlement) -> dict[str, object]:
         "due_us": item.due_us,
         "ordered": item.ordered,
         "reply_kind": item.reply_kind,
+        "reply_version": item.reply_version,
         "reply": item.reply,
         "started_us": item.started_us,
         "finished_us": item.finished_us if item.state.final else None,

@@ -19,6 +19,7 @@ from broker.handlers.phases import Phase, Phases
 from broker.handlers.registry import Handler
 from broker.handlers.run import run
 from broker.lifecycle.clock import SystemClock
+from broker.messages.codecs import Codecs
 from broker.observe.logs import configure_logs
 from broker.runtime.isolation.frames import (
     ANSWERED,
@@ -118,15 +119,15 @@ def main(line_fd: int, life_fd: int) -> None:
             settings = InterAppSettings.load()
             configure_logs(settings.log_format, settings.log_level)
         # From our own worker, made when it started: the app's handlers and what they work on.
-        app, handlers, resource = pickle.loads(connection.recv_bytes())  # noqa: S301 see above
+        app, handlers, codecs, resource = pickle.loads(connection.recv_bytes())  # noqa: S301 see above
     except Exception as exc:  # noqa: BLE001 importing a handler's module runs whatever is in it
         line.say(to_frame(Word.BROKEN, TEXT.dump_json(f"{type(exc).__name__}: {exc}")))
         return
     line.say(to_frame(Word.READY))
-    serve(line, app, handlers, resource)
+    serve(line, app, handlers, codecs, resource)
 
 
-def serve(line: Line, app: str, handlers: dict[str, Handler[Any]], resource: object) -> None:
+def serve(line: Line, app: str, handlers: dict[str, Handler[Any]], codecs: Codecs, resource: object) -> None:
     """Handle one message after the other."""
     clock = SystemClock()
     with EventLoop() as loop:
@@ -134,7 +135,7 @@ def serve(line: Line, app: str, handlers: dict[str, Handler[Any]], resource: obj
             signal.setitimer(signal.ITIMER_REAL, job.timeout_seconds + ALARM_SECONDS)
             outcome = run(
                 handlers.get(job.envelope.kind),
-                _context(line, app, resource, job, clock.now_us),
+                _context(line, app, codecs, resource, job, clock.now_us),
                 phases=Phases(clock.monotonic, line.tell),
                 complete=loop.complete,
             )
@@ -156,15 +157,18 @@ def die_with(life_fd: int) -> None:
             os._exit(1)
 
 
-def _context(line: Line, app: str, resource: object, job: Job, now_us: Callable[[], int]) -> Context[Any]:
+def _context(
+    line: Line, app: str, codecs: Codecs, resource: object, job: Job, now_us: Callable[[], int]
+) -> Context[Any]:
     return Context(
         resource=resource,
         app=app,
         envelope=job.envelope,
         attempt=job.attempt,
         documents=Documents(line),
-        outbox=Outbox(source=app, seed=job.seed, user=job.user, now_us=now_us),
+        outbox=Outbox(source=app, seed=job.seed, user=job.user, now_us=now_us, codecs=codecs),
         cancel_requested=line.cancelled,
+        codecs=codecs,
     )
 
 

@@ -52,7 +52,7 @@ class Isolation:
     def __init__(self, app: App[Any], clock: Clock) -> None:
         """Take the app's isolated handlers.
 
-        Raises TypeError when a handler, its message or the app's resource cannot be handed to another process.
+        Raises TypeError when a handler, its message, a codec or the app's resource cannot be handed to another process.
         """
         self._app = app.address
         self._clock = clock
@@ -175,7 +175,7 @@ def open_isolation(app: App[Any], clock: Clock) -> Isolation | None:
 
 
 def _setup(app: App[Any]) -> bytes:
-    """Return what the process needs: app, handlers by kind, resource."""
+    """Return what the process needs: app, handlers by kind, codecs, resource."""
     handlers = {handler.message.kind: handler for handler in app.registry if handler.isolated}
     for handler in handlers.values():
         try:
@@ -185,8 +185,16 @@ def _setup(app: App[Any]) -> bytes:
                 f"{handler.name} cannot be isolated: its process must be able to import the function under this name,"
                 f" its message and what its retry policy names: {exc}"
             ) from exc
+    for codec in app.registry.codecs:
+        try:
+            pickle.dumps(codec)
+        except Exception as exc:
+            raise TypeError(
+                f"{app.address} has isolated handlers, but their process cannot get a copy of the codec of"
+                f" {codec.content_type}: {exc}"
+            ) from exc
     try:
-        return pickle.dumps((app.address, handlers, app.resource))
+        return pickle.dumps((app.address, handlers, app.registry.codecs, app.resource))
     except Exception as exc:
         raise TypeError(
             f"{app.address} has isolated handlers, but their process cannot get a copy of its resource: {exc};"

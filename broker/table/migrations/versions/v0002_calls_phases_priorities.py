@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("stop_on_failure", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("phases", sa.Text(), nullable=True),
         sa.Column("progress", sa.Text(), nullable=True),
+        sa.Column("reply_version", sa.Integer(), nullable=True),
     ):
         op.add_column("messages", column)
     op.drop_index("messages_open", "messages")

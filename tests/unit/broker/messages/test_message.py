@@ -57,7 +57,7 @@ def test_a_kind_is_words_joined_by_dots(kind: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Field name:UserWarning")  # pydantic says it too, and lets it pass
-@pytest.mark.parametrize("name", ["kind", "version"])
+@pytest.mark.parametrize("name", ["kind", "version", "upcasters", "content_type"])
 def test_a_field_cannot_have_the_name_of_a_class_attribute(name: str) -> None:
     """A field called kind or version would never reach the wire: it is refused, naming class and field."""
     namespace = {name: "x", "__annotations__": {name: str}, "__module__": __name__, "__qualname__": "Wrong"}

@@ -1,0 +1,124 @@
+"""The AsyncAPI document, read by the parser that everybody uses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.cli.asyncapi import asyncapi
+from broker.runtime.registries import catalogue_of, load_registries
+
+PARSER = "@asyncapi/parser@3.6.6"
+INSTALL_SECONDS = 240.0
+PARSE_SECONDS = 90.0
+ERROR = 0
+"""Severity of what makes a document invalid; greater numbers are advice."""
+
+SCRIPT = """
+import { readFileSync } from "node:fs";
+import asyncapi from "@asyncapi/parser";
+const { document, diagnostics } = await new asyncapi.Parser().parse(readFileSync(process.argv[2], "utf8"));
+const operations = document === undefined ? [] : document.allOperations().all();
+process.stdout.write(JSON.stringify({
+  accepted: document !== undefined,
+  diagnostics,
+  operations: Object.fromEntries(operations.map((one) => [one.id(), {
+    messages: one.messages().all().map((message) => message.name()),
+    reply: one.reply() === undefined ? [] : one.reply().messages().all().map((message) => message.name()),
+    exchanges: one.channels().all().map((channel) => channel.bindings().get("amqp").value().exchange.name),
+  }])),
+}));
+"""
+
+pytestmark = [
+    # one installation for all of them, by one process
+    pytest.mark.xdist_group("asyncapi parser"),
+    pytest.mark.timeout(INSTALL_SECONDS + 2 * PARSE_SECONDS),
+]
+
+
+@pytest.fixture(scope="module")
+def parser(request: pytest.FixtureRequest) -> Path:
+    """A folder with the installed parser and a script for it, kept between sessions."""
+    assert request.config.cache is not None
+    folder = request.config.cache.mkdir("asyncapi-parser") / PARSER.rpartition("@")[2]
+    script = folder / "parse.mjs"
+    if not (folder / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / "package.json").write_text('{"private": true}', encoding="utf-8")
+        command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", PARSER]
+        try:
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+            )
+        except (FileNotFoundError, subprocess.TimeoutExpired) as exc:
+            give_up(f"the AsyncAPI parser cannot be installed: {exc}")
+        if done.returncode:
+            give_up(f"the AsyncAPI parser cannot be installed: {done.stderr[-500:]}")
+        (folder / "complete").touch()
+    script.write_text(SCRIPT, encoding="utf-8")
+    return script
+
+
+def give_up(reason: str) -> None:
+    """Skip on a developer's machine, fail where the whole suite must have run."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def parsed(parser: Path, document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return what the parser says of a document."""
+    file = folder / "asyncapi.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    done = subprocess.run(
+        ["node", parser, file],
+        cwd=parser.parent,
+        capture_output=True,
+        text=True,
+        timeout=PARSE_SECONDS,
+        check=True,
+    )
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def errors(said: dict[str, Any]) -> list[str]:
+    """Return what makes the document invalid."""
+    return [f"{one['path']}: {one['message']}" for one in said["diagnostics"] if one["severity"] == ERROR]
+
+
+def test_the_public_parser_accepts_the_document(parser: Path, tmp_path: Path) -> None:
+    """The parser finds nothing wrong, and understands it as it is meant: each command with its reply and exchange."""
+    registries, problems = load_registries("")
+    assert problems == []
+    said = parsed(parser, asyncapi(registries, "1.0.0"), tmp_path)
+    assert errors(said) == []
+    assert said["accepted"]
+    commands = [message for message in catalogue_of(registries) if hasattr(message, "reply_class")]
+    assert commands
+    for message in commands:
+        reply = message.reply_class()
+        assert said["operations"][f"receive.{message.kind}"] == {
+            "messages": [message.kind],
+            "reply": [reply.kind] if reply is not None else [],
+            "exchanges": ["interapp"],
+        }
+    assert said["operations"]["publish.tcr.sync-changed"]["exchanges"] == ["interapp.events"]
+
+
+def test_the_parser_would_refuse_a_wrong_one(parser: Path, tmp_path: Path) -> None:
+    """A document with a binding, a schema and a reference that cannot be is refused, so accepting means something."""
+    document = asyncapi(load_registries("")[0], "1.0.0")
+    document["channels"]["app"]["bindings"]["amqp"]["is"] = "exchange"
+    document["components"]["schemas"]["SetAside"] = {"type": "whatever"}
+    document["operations"]["receive.tcr.poll-now"]["channel"]["$ref"] = "#/channels/gone"
+    said = parsed(parser, document, tmp_path)
+    assert errors(said)
+    assert not said["accepted"]
