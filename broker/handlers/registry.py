@@ -81,8 +81,8 @@ class HandlerRegistry(Generic[ResourceT]):
         isolated: bool,
     ) -> None:
         name = f"{function.__module__}.{function.__qualname__}"
-        if not issubclass(message, Command | Event):
-            raise TypeError(f"{name}: {place(message)} is neither a Command nor an Event")
+        if not issubclass(message, Command | Event | Reply):
+            raise TypeError(f"{name}: {place(message)} is neither a Command nor an Event nor a Reply")
         if timeout is not None and timeout <= 0:
             raise ValueError(f"{name}: timeout={timeout!r} must be more than 0 seconds, or None")
         _check_annotations(name, message, function)

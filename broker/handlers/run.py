@@ -53,11 +53,13 @@ def crashed(handler: Handler[ResourceT], attempt: int, how: str) -> Outcome:
 def _call(handler: Handler[ResourceT], message: Message, context: Context[ResourceT]) -> Outcome:
     try:
         reply = handler.function(message, context)
-        effects = context.outbox.effects(context.documents.writes())
         if not isinstance(reply, handler.reply or type(None)):
             wanted = handler.reply.__qualname__ if handler.reply else "nothing"
             got = type(reply).__qualname__
             return Failed(Reason.ERROR, f"{handler.name} returned {got}, the contract says {wanted}")
+        if context.envelope.reply_to and isinstance(reply, Reply):
+            context.outbox.answer(reply, context.envelope)
+        effects = context.outbox.effects(context.documents.writes())
         return Succeeded(reply.kind, encode(reply), effects) if isinstance(reply, Reply) else Succeeded(effects=effects)
     except Reject as exc:
         return Failed(Reason.REJECTED, shortened(str(exc)))

@@ -13,9 +13,14 @@ class Running:
     """The handler that runs now."""
 
     row: Claimed
+    lease: Lease
     since: float
     """Monotonic seconds at its start."""
     cancelled: threading.Event = field(default_factory=threading.Event)
+    progress: str | None = None
+    """What its handler said last of how far it is, as JSON."""
+    shown: str | None = None
+    """Of that, what the table shows."""
 
 
 class Batch:
@@ -35,7 +40,7 @@ class Batch:
         with self._lock:
             if self._abandoned or not self._rest:
                 return None
-            self._running = Running(self._rest.popleft(), now)
+            self._running = Running(self._rest.popleft(), self.lease, now)
             return self._running
 
     def finish(self, settlement: Settlement) -> bool:

@@ -21,6 +21,7 @@ from broker.observe.logs import configure_logs
 from broker.runtime.isolation.frames import (
     ANSWERED,
     ASKED,
+    PARTIAL,
     TEXT,
     Job,
     Word,
@@ -79,9 +80,21 @@ class Line:
         found = self._ask(collection, None)
         return found if isinstance(found, dict) else {}
 
-    def _ask(self, collection: str, key: str | None) -> str | dict[str, str] | None:
+    def reply(self, kind: str, body: str) -> None:
+        """Have the worker commit a partial reply. Raises TableUnavailable when it could not, or must not any more."""
+        self._answered(to_frame(Word.REPLY, PARTIAL.dump_json((kind, body))))
+
+    def progress(self, progress: str) -> None:
+        """Tell the worker how far the handler is."""
         with self._asking:
-            self.say(to_frame(Word.READ, ASKED.dump_json((collection, key))))
+            self.say(to_frame(Word.PROGRESS, TEXT.dump_json(progress)))
+
+    def _ask(self, collection: str, key: str | None) -> str | dict[str, str] | None:
+        return self._answered(to_frame(Word.READ, ASKED.dump_json((collection, key))))
+
+    def _answered(self, question: bytes) -> str | dict[str, str] | None:
+        with self._asking:
+            self.say(question)
             while True:
                 word, value = self._hear()
                 if word is Word.ANSWER:
@@ -122,7 +135,8 @@ def serve(line: Line, app: str, handlers: dict[str, Handler[Any]], resource: obj
     """Handle one message after the other."""
     while (job := line.next_job()) is not None:
         signal.setitimer(signal.ITIMER_REAL, job.timeout_seconds + ALARM_SECONDS)
-        outcome = run(handlers.get(job.envelope.kind), _context(line, app, resource, job, SystemClock().now_us))
+        handler = handlers.get(job.envelope.kind)
+        outcome = run(handler, _context(line, app, resource, job, SystemClock().now_us, handler))
         line.say(outcome_frame(outcome))
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -141,7 +155,9 @@ def die_with(life_fd: int) -> None:
             os._exit(1)
 
 
-def _context(line: Line, app: str, resource: object, job: Job, now_us: Callable[[], int]) -> Context[Any]:
+def _context(
+    line: Line, app: str, resource: object, job: Job, now_us: Callable[[], int], handler: Handler[Any] | None
+) -> Context[Any]:
     return Context(
         resource=resource,
         app=app,
@@ -150,6 +166,8 @@ def _context(line: Line, app: str, resource: object, job: Job, now_us: Callable[
         documents=Documents(line),
         outbox=Outbox(source=app, seed=job.seed, user=job.user, now_us=now_us),
         cancel_requested=line.cancelled,
+        answered_by=handler.reply if handler else None,
+        reporter=line,
     )
 
 

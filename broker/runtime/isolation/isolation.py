@@ -11,10 +11,11 @@ from broker.errors import TableError
 from broker.handlers.context import DocumentReader
 from broker.handlers.outcome import Outcome, Retry
 from broker.handlers.registry import Handler
+from broker.handlers.reporter import Reporter
 from broker.handlers.run import crashed, timed_out
 from broker.lifecycle.clock import Clock
 from broker.runtime.app import App
-from broker.runtime.isolation.frames import ANSWERED, ASKED, TEXT, Job, Word, job_frame, to_frame, to_outcome
+from broker.runtime.isolation.frames import ANSWERED, ASKED, PARTIAL, TEXT, Job, Word, job_frame, to_frame, to_outcome
 from broker.runtime.isolation.process import IsolatedProcess, ProcessGone
 
 log = structlog.get_logger("interapp.worker")
@@ -66,14 +67,21 @@ class Isolation:
         except OSError as exc:
             log.warning("no process for isolated handlers; it is tried again", app=self._app, error=str(exc))
 
-    def run(self, handler: Handler[Any], job: Job, documents: DocumentReader, cancelled: threading.Event) -> Outcome:
+    def run(
+        self,
+        handler: Handler[Any],
+        job: Job,
+        documents: DocumentReader,
+        reporter: Reporter,
+        cancelled: threading.Event,
+    ) -> Outcome:
         """Run the handler in the process; return its outcome, or what the end of the process means for the message."""
         try:
             process = self._warm()
         except OSError as exc:
             return _not_its_fault(handler, f"no process to run it in: {exc}", NO_PROCESS_PAUSE_SECONDS)
         try:
-            return self._converse(process, handler, job, documents, cancelled)
+            return self._converse(process, handler, job, documents, reporter, cancelled)
         except ProcessGone as exc:
             self._replace(process)
             if self._closed:
@@ -93,6 +101,7 @@ class Isolation:
         handler: Handler[Any],
         job: Job,
         documents: DocumentReader,
+        reporter: Reporter,
         cancelled: threading.Event,
     ) -> Outcome:
         """Give the process the message as soon as it is ready, and answer what it asks, until it has the outcome."""
@@ -113,6 +122,10 @@ class Isolation:
                 self._hand_over(talk)
             elif word is Word.READ:
                 process.say(_answer(documents, value))
+            elif word is Word.REPLY:
+                process.say(_kept(reporter, value))
+            elif word is Word.PROGRESS:
+                reporter.progress(_text(value))
             else:
                 return _outcome(word, value)
 
@@ -194,6 +207,23 @@ def _answer(documents: DocumentReader, asked: bytes) -> bytes:
     except TableError as exc:
         return to_frame(Word.AWAY, TEXT.dump_json(str(exc)))
     return to_frame(Word.ANSWER, ANSWERED.dump_json(found))
+
+
+def _kept(reporter: Reporter, value: bytes) -> bytes:
+    try:
+        reporter.reply(*PARTIAL.validate_json(value))
+    except ValueError as exc:
+        raise ProcessGone(f"its process said what nobody understands: {exc}") from exc
+    except TableError as exc:
+        return to_frame(Word.AWAY, TEXT.dump_json(str(exc)))
+    return to_frame(Word.ANSWER, ANSWERED.dump_json(None))
+
+
+def _text(value: bytes) -> str:
+    try:
+        return TEXT.validate_json(value)
+    except ValueError as exc:
+        raise ProcessGone(f"its process said what nobody understands: {exc}") from exc
 
 
 def _outcome(word: Word, value: bytes) -> Outcome:
