@@ -7,12 +7,12 @@ from math import isfinite
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from broker.handlers.context import Context, ResourceT
+from broker.handlers.registering import Registering
 from broker.handlers.retry import Backoff
 from broker.messages.catalogue import Catalogue, place
 from broker.messages.message import Command, Event, Message, Reply
 
 MessageT = TypeVar("MessageT", bound=Message)
-ReplyT = TypeVar("ReplyT", bound="Reply | None")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,22 +49,17 @@ class HandlerRegistry(Generic[ResourceT]):
         timeout: float | None = None,
         retry: Backoff | None = None,
         isolated: bool = False,
-    ) -> Callable[[Callable[[MessageT, Context[ResourceT]], ReplyT]], Callable[[MessageT, Context[ResourceT]], ReplyT]]:
-        """Register the decorated function for a Command or an Event.
+    ) -> Registering[MessageT, ResourceT]:
+        """Register the decorated function for a Command, an Event, or a Reply that was sent to this app by ``reply_to``.
 
         ``timeout`` is in seconds (None: as long as it takes). ``isolated`` runs it in a process beside the worker,
         which is killed when the timeout has passed. Raises TypeError when the kind has a handler already, the function's
         annotations contradict the message, or an isolated function cannot be imported by name; ValueError when an
         isolated handler has no timeout.
         """
-
-        def register(
-            function: Callable[[MessageT, Context[ResourceT]], ReplyT],
-        ) -> Callable[[MessageT, Context[ResourceT]], ReplyT]:
-            self._add(message, function, timeout, retry or Backoff(), isolated=isolated)
-            return function
-
-        return register
+        return Registering(
+            lambda function: self._add(message, function, timeout, retry or Backoff(), isolated=isolated)
+        )
 
     def sends(self, *messages: type[Message]) -> None:
         """Add classes that this sort of app sends without handling them, so that they are in the catalogue."""
