@@ -58,7 +58,8 @@ HOLD_LEASE = sa.text(
     "UPDATE leases SET renewals = renewals + 1 WHERE app = :app AND epoch = :epoch AND worker = :worker"
 )
 
-# A call that its first failure ends is strictly in order: no message of it begins while an earlier one waits for a retry.
+# A call that its first failure ends is strictly in order: no message of it begins while another waits for its retry. Which
+# calls those are is looked up once, and only when such a message is met.
 CANDIDATES = sa.text(
     """
     SELECT m.seq, m.id, m.amqp_user, m.kind, m.state, m.attempts, m.suspect, m.alone, m.crashes, m.cancel_requested,
@@ -68,10 +69,9 @@ CANDIDATES = sa.text(
       AND (m.state = 'waiting' AND m.due_us <= :now_us OR m.state = 'processing' AND m.epoch < :epoch)
       AND m.seq < coalesce((SELECT min(b.seq) FROM messages AS b
                             WHERE b.open AND b.ordered AND b.destination = :app AND b.due_us > :now_us), :no_limit)
-      AND NOT (m.stop_on_failure AND m.state = 'waiting' AND EXISTS (
-          SELECT 1 FROM messages AS e
-          WHERE e.call_id = m.call_id AND e.call_size <> 1 AND e.seq < m.seq
-            AND e.open AND e.destination = m.destination AND e.amqp_user = m.amqp_user AND e.due_us > :now_us))
+      AND NOT (m.stop_on_failure AND m.state = 'waiting' AND m.call_id IN (
+          SELECT e.call_id FROM messages AS e
+          WHERE e.open AND e.stop_on_failure AND e.destination = :app AND e.due_us > :now_us))
     ORDER BY m.priority DESC, m.seq LIMIT :limit
     """
 )
