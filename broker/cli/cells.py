@@ -1,5 +1,7 @@
 """Rows as cells of a table for people."""
 
+import json
+
 from broker.cli.lines import CONNECTOR_WORDS, next_attempt_us, round_trip_us, worker_status
 from broker.cli.plain import Cell
 from broker.cli.words import age, duration
@@ -85,6 +87,16 @@ def took_text(row: HandlerRow, now_us: int) -> str:
     return "" if until_us is None else duration(until_us - row.started_us)
 
 
+def progress_text(progress: str) -> str:
+    """Return how far a handler said it is: ``40 %, writing output 2``. What is not as we write it is shown as it is."""
+    try:
+        said = json.loads(progress)
+        text = f"{float(said['fraction']):.0%}".replace("%", " %")
+        return f"{text}, {said['text']}" if said["text"] else text
+    except (ValueError, TypeError, KeyError):
+        return progress
+
+
 def note(row: HandlerRow, now_us: int) -> str:
     """Return what is worth knowing beside the state: the error, what it waits for."""
     parts = []
@@ -93,6 +105,8 @@ def note(row: HandlerRow, now_us: int) -> str:
         parts.append(f"next try in {age(due_us - now_us)}")
     if row.cancel_requested and row.state is State.PROCESSING:
         parts.append("cancel requested")
+    if row.state is State.PROCESSING and row.progress:
+        parts.append(progress_text(row.progress))
     if row.phase:
         parts.append(f"in {row.phase}")
     if row.error:

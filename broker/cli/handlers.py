@@ -14,6 +14,7 @@ from broker.lifecycle.clock import SystemClock
 from broker.lifecycle.state import Reason, State
 from broker.table.census import list_workers
 from broker.table.queries import Wanted, find_handler, list_handlers, read_history, read_letter
+from broker.table.reports import read_replies
 
 FILTERS = options.combined(
     options.states, options.app, options.kinds, options.reasons, options.since, options.limit, options.as_json
@@ -77,11 +78,12 @@ def show(message_id: str, *, app: str | None, full: bool, as_json: bool) -> None
         row = find_handler(database, message_id, app=app)
         letter = read_letter(database, row.seq)
         history = read_history(database, row.seq)
+        partial = read_replies(database, row.seq)
         if as_json:
-            print_json([story_line(row, letter, history, now_us)])
+            print_json([story_line(row, letter, history, partial, now_us)])
             return
         workers = list_workers(database, app=row.destination)
-    for line in tell(row, letter, history, workers, now_us=now_us, full=full):
+    for line in tell(row, letter, history, partial, workers, now_us=now_us, full=full):
         click.echo(line)
 
 

@@ -19,6 +19,7 @@ from broker.errors import InterAppError, SettingError
 from broker.observe.printable import without_passwords
 
 BUILT_IN: dict[str, tuple[str, str]] = {
+    "calls": ("broker.cli.calls:calls", "List bulk calls with their counts per state; show one."),
     "communications": (
         "broker.cli.communications:communications",
         "List messages as they travelled, with round trips.",

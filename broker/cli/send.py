@@ -21,6 +21,10 @@ def _address(_ctx: click.Context, _parameter: click.Parameter, value: str) -> st
         raise click.BadParameter(str(exc)) from exc
 
 
+def _reply_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str:
+    return "" if value is None else _address(ctx, parameter, value)
+
+
 def _finite(_ctx: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
     if value is not None and not (math.isfinite(value) and value >= 0):
         raise click.BadParameter(f"{value} is no number of seconds, 0 or more.")
@@ -34,8 +38,14 @@ def _finite(_ctx: click.Context, _parameter: click.Parameter, value: float | Non
 @click.option(
     "--wait", "wait_seconds", metavar="SECONDS", type=float, callback=_finite, help="Wait for the reply and print it."
 )
+@click.option(
+    "--reply-to",
+    metavar="ADDRESS",
+    callback=_reply_address,
+    help="The app that gets the reply, as a message of its own.",
+)
 @click.option("--any-kind", is_flag=True, help="Send a kind that no installed package knows, unchecked.")
-def send(destination: str, kind: str, body: str, *, wait_seconds: float | None, any_kind: bool) -> int:
+def send(destination: str, kind: str, body: str, *, wait_seconds: float | None, reply_to: str, any_kind: bool) -> int:
     """Send a message to an app and print its id; with --wait, print its reply instead.
 
     JSON is the message's body, {} by default, - to read it from stdin. It is checked before anything is sent.
@@ -51,6 +61,7 @@ def send(destination: str, kind: str, body: str, *, wait_seconds: float | None, 
             source=SOURCE,
             call_id=new_id(),
             content_type=checked.content_type,
+            reply_to=reply_to,
             version=checked.version,
             sent_us=SystemClock().now_us(),
             user=sending.user,

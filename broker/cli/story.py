@@ -5,15 +5,17 @@ from collections.abc import Iterator, Sequence
 import click
 
 from broker.cli.body import body_lines, cut
-from broker.cli.cells import state_text, tries_text
-from broker.cli.lines import next_attempt_us, worker_status
+from broker.cli.cells import progress_text, state_text, tries_text
+from broker.cli.lines import late, next_attempt_us, worker_status
 from broker.cli.timeline import timeline
 from broker.cli.words import age, duration
+from broker.lifecycle.address import is_address
 from broker.lifecycle.clock import to_iso
 from broker.lifecycle.state import Reason, State
 from broker.observe.printable import printable
 from broker.table.census import WorkerRow
 from broker.table.queries import HandlerRow, HistoryEntry, Letter
+from broker.table.reports import PartialReply
 
 STATE_COLOURS = {State.WAITING: "yellow", State.PROCESSING: "cyan", State.SUCCEEDED: "green", State.FAILED: "red"}
 
@@ -25,6 +27,7 @@ def tell(
     row: HandlerRow,
     letter: Letter,
     history: Sequence[HistoryEntry],
+    partial: Sequence[PartialReply],
     workers: Sequence[WorkerRow],
     *,
     now_us: int,
@@ -38,7 +41,7 @@ def tell(
     yield ""
     yield _field("state", click.style(state_text(row), fg=STATE_COLOURS[row.state], bold=True))
     yield _field("", standing(row, workers, now_us))
-    for label, value in _facts(row, letter):
+    for label, value in (*_facts(row, letter), *_reported(row, history)):
         if value:
             yield _field(label, printable(value))
     yield ""
@@ -56,9 +59,7 @@ def tell(
     yield from body_lines(letter.body.decode(errors="replace"), full=full)
     if len(letter.body) < letter.body_size:
         yield f"  only its first {len(letter.body)} bytes were kept"
-    if row.reply is not None:
-        yield click.style(f"reply ({printable(row.reply_kind or '')})", bold=True)
-        yield from body_lines(row.reply, full=full)
+    yield from _replies(row, partial, full=full)
     yield click.style("history", bold=True)
     yield from _history(row, history, full=full)
     yield click.style("what you can do", bold=True)
@@ -121,11 +122,23 @@ def _facts(row: HandlerRow, letter: Letter) -> Iterator[tuple[str, str]]:
     yield "retried", f"{letter.generation} times by an operator" if letter.generation else ""
     yield "crashes", f"{letter.crashes} (its worker died while it ran alone)" if letter.crashes else ""
     yield "worker", row.worker or ""
-    yield "call", row.call_id
+    yield "call", _call(row, letter)
     yield "follows from", letter.correlation_id
-    yield "reply to", letter.reply_to
+    yield "reply to", letter.reply_to + ("" if is_address(letter.reply_to or "a") else "  (no address: not sent there)")
     yield "version", f"{row.version}  ({letter.content_type or 'no content type'})"
     yield "RabbitMQ user", row.amqp_user
+
+
+def _call(row: HandlerRow, letter: Letter) -> str:
+    if letter.call_size == 1:
+        return row.call_id
+    size = f"{letter.call_size} messages" if letter.call_size else "size unknown"
+    return f"{row.call_id}  ({size}; interapp calls show {row.call_id})"
+
+
+def _reported(row: HandlerRow, history: Sequence[HistoryEntry]) -> Iterator[tuple[str, str]]:
+    yield "progress", progress_text(row.progress) if row.progress and row.state is not State.SUCCEEDED else ""
+    yield "late", "its requester had given up waiting for the outcome" if late(row, history) else ""
 
 
 def _times(row: HandlerRow, letter: Letter) -> Iterator[tuple[str, int | None]]:
@@ -135,6 +148,17 @@ def _times(row: HandlerRow, letter: Letter) -> Iterator[tuple[str, int | None]]:
     yield "finished", row.finished_us
     yield "next attempt", row.due_us if row.state is State.WAITING else None
     yield "deadline", letter.deadline_ms * 1000 if letter.deadline_ms is not None else None
+
+
+def _replies(row: HandlerRow, partial: Sequence[PartialReply], *, full: bool) -> Iterator[str]:
+    for each in partial:
+        attempt = f", attempt {each.attempt}" if row.attempts > 1 else ""
+        title = f"partial reply {each.number} ({each.kind}){attempt}  {to_iso(each.at_us)}"
+        yield click.style(printable(title), bold=True)
+        yield from body_lines(each.body, full=full)
+    if row.reply is not None:
+        yield click.style(f"reply ({printable(row.reply_kind or '')})", bold=True)
+        yield from body_lines(row.reply, full=full)
 
 
 def _history(row: HandlerRow, history: Sequence[HistoryEntry], *, full: bool) -> Iterator[str]:

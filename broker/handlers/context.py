@@ -7,13 +7,14 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from broker.lifecycle.address import checked_address
+from broker.handlers.reporter import KeptReports, Reporter, checked_partial, progress_json
+from broker.lifecycle.address import checked_address, is_address
 from broker.lifecycle.ids import derived_id
-from broker.messages.codec import encode_as_said
+from broker.messages.codec import encode, encode_as_said
 from broker.messages.codecs import JSON_ONLY, Codecs
 from broker.messages.effects import DocumentWrite, Effects
 from broker.messages.envelope import Envelope
-from broker.messages.message import Command, Event, Message
+from broker.messages.message import Command, Event, Message, Reply
 
 ResourceT = TypeVar("ResourceT")
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -102,18 +103,32 @@ class Outbox:
         to: str,
         correlation_id: str = "",
         deadline_ms: int | None = None,
+        reply_to: str = "",
         traceparent: str = "",
     ) -> str:
-        """Add a message to one app; return its id."""
+        """Add a message to one app; return its id. ``reply_to`` is the address that gets its reply as a message."""
         envelope = self._envelope(
             message,
             checked_address(to),
             correlation_id=correlation_id,
             deadline_ms=deadline_ms,
+            reply_to=checked_address(reply_to) if reply_to else "",
             traceparent=traceparent,
         )
         self._sent.append(envelope)
         return envelope.message_id
+
+    def answer(self, reply: Reply, request: Envelope) -> None:
+        """Add the reply to a request as a message to the address in its ``reply_to``, when it names one that an app can have."""
+        if is_address(request.reply_to):
+            self._sent.append(
+                self._envelope(
+                    reply,
+                    request.reply_to,
+                    correlation_id=request.message_id,
+                    traceparent=request.traceparent,
+                )
+            )
 
     def publish(self, event: Event, *, correlation_id: str = "", traceparent: str = "") -> str:
         """Add an event to all who subscribed; return its id."""
@@ -132,6 +147,7 @@ class Outbox:
         *,
         correlation_id: str,
         deadline_ms: int | None = None,
+        reply_to: str = "",
         traceparent: str = "",
     ) -> Envelope:
         position = len(self._sent) + len(self._events)
@@ -146,6 +162,7 @@ class Outbox:
             call_id=derived_id(*self._seed, "call"),
             correlation_id=correlation_id,
             content_type=message.content_type,
+            reply_to=reply_to,
             version=message.version,
             deadline_ms=deadline_ms,
             traceparent=traceparent,
@@ -170,19 +187,44 @@ class Context(Generic[ResourceT]):
     cancel_requested: Callable[[], bool] = field(default=lambda: False)
     codecs: Codecs = JSON_ONLY
     """Those of the app, beside JSON."""
+    answered_by: type[Reply] | None = None
+    """The class of the message's reply; None when it has none."""
+    reporter: Reporter = field(default_factory=KeptReports)
 
     @property
     def cancelled(self) -> bool:
         """Whether the handler should stop: cancelled by an operator, out of time, or its worker was superseded."""
         return self.cancel_requested()
 
-    def send(self, message: Command[Any] | Event, *, to: str, deadline_ms: int | None = None) -> str:
-        """Send a message with this run's outcome, or not at all; return its id."""
+    def reply(self, partial: Reply) -> None:
+        """Reply before the end: committed at once, whatever becomes of this run. The last reply is what the handler returns.
+
+        Raises TypeError when the message is not answered by such a reply, TableUnavailable, and Superseded when this run
+        does not count any more.
+        """
+        checked_partial(partial, self.answered_by)
+        self.reporter.reply(partial.kind, encode(partial).decode())
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Show how far this run is, from 0 to 1, and what it is at. Cheap: only the newest is written, now and then.
+
+        Raises ValueError or TypeError for what is no fraction.
+        """
+        self.reporter.progress(progress_json(fraction, text))
+
+    def send(
+        self, message: Command[Any] | Event, *, to: str, deadline_ms: int | None = None, reply_to: str = ""
+    ) -> str:
+        """Send a message with this run's outcome, or not at all; return its id.
+
+        ``reply_to`` is the address of the app that gets its reply as a message.
+        """
         return self.outbox.send(
             message,
             to=to,
             correlation_id=self.envelope.message_id,
             deadline_ms=deadline_ms,
+            reply_to=reply_to,
             traceparent=self.envelope.traceparent,
         )
 

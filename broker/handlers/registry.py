@@ -1,23 +1,21 @@
 """The registry: which function handles which message. An explicit value; whatever is wrong with it is said when it is built."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from broker.handlers.context import Context, ResourceT
-from broker.handlers.executor import MessageExecutor
 from broker.handlers.executor_checks import check_executor
 from broker.handlers.rate import Rate
+from broker.handlers.registering import Registering
 from broker.handlers.retry import Backoff
 from broker.messages.catalogue import Catalogue, place
 from broker.messages.codecs import Codec, Codecs
 from broker.messages.message import Command, Event, Message, Reply
 
 MessageT = TypeVar("MessageT", bound=Message)
-ReplyT = TypeVar("ReplyT", bound="Reply | MessageExecutor[Any, Any] | Awaitable[Reply | None] | None")
-"""What a function returns, or is awaited for; an executor's class returns the executor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,22 +67,19 @@ class HandlerRegistry(Generic[ResourceT]):
         retry: Backoff | None = None,
         isolated: bool = False,
         rate: Rate | None = None,
-    ) -> Callable[[Callable[[MessageT, Context[ResourceT]], ReplyT]], Callable[[MessageT, Context[ResourceT]], ReplyT]]:
-        """Register the decorated function, or the decorated MessageExecutor, for a Command or an Event.
+    ) -> Registering[MessageT, ResourceT]:
+        """Register the decorated function, or the decorated MessageExecutor, for a message class.
+
+        That is a Command, an Event, or a Reply that was sent to this app by ``reply_to``.
 
         ``timeout`` is in seconds (None: as long as it takes). ``isolated`` runs it in a process beside the worker,
         which is killed when the timeout has passed. ``rate`` limits how often it is started; who must wait keeps its place.
         Raises TypeError when the kind has a handler already, its annotations contradict the message, what is isolated
         cannot be imported by name, or the rate is none; ValueError when an isolated handler has no timeout.
         """
-
-        def register(
-            function: Callable[[MessageT, Context[ResourceT]], ReplyT],
-        ) -> Callable[[MessageT, Context[ResourceT]], ReplyT]:
-            self._add(message, function, timeout, retry or Backoff(), isolated=isolated, rate=rate)
-            return function
-
-        return register
+        return Registering(
+            lambda function: self._add(message, function, timeout, retry or Backoff(), isolated=isolated, rate=rate)
+        )
 
     def sends(self, *messages: type[Message]) -> None:
         """Add classes that this sort of app sends without handling them, so that they are in the catalogue."""
@@ -102,8 +97,8 @@ class HandlerRegistry(Generic[ResourceT]):
         rate: Rate | None,
     ) -> None:
         name = f"{function.__module__}.{function.__qualname__}"
-        if not issubclass(message, Command | Event):
-            raise TypeError(f"{name}: {place(message)} is neither a Command nor an Event")
+        if not issubclass(message, Command | Event | Reply):
+            raise TypeError(f"{name}: {place(message)} is neither a Command nor an Event nor a Reply")
         if timeout is not None and timeout <= 0:
             raise ValueError(f"{name}: timeout={timeout!r} must be more than 0 seconds, or None")
         if isinstance(function, type):

@@ -119,6 +119,8 @@ def _returned(
         wanted = "nothing" if expected is type(None) else expected.__qualname__
         got = type(reply).__qualname__
         return Failed(Reason.ERROR, f"{handler.name} returned {got}, the contract says {wanted}")
+    if context.envelope.reply_to and isinstance(reply, Reply):
+        context.outbox.answer(reply, context.envelope)
     effects = context.outbox.effects(context.documents.writes())
     if isinstance(reply, Reply):
         return Succeeded(reply.kind, encode(reply), effects, reply.version)

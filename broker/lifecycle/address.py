@@ -21,6 +21,11 @@ def checked_address(address: str) -> str:
     return address
 
 
+def is_address(text: str) -> bool:
+    """Tell whether an app can have this address."""
+    return bool(ADDRESS.fullmatch(text)) and len(text) <= MAX_LENGTH and text not in RESERVED
+
+
 def topic_matches(pattern: str, topic: str) -> bool:
     """Tell whether an AMQP topic pattern (``*`` one word, ``#`` any number of words) matches the dotted topic."""
     return _words_match(pattern.split("."), topic.split("."))

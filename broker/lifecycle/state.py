@@ -39,7 +39,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     """The message's deadline passed before its handler started."""
     CANCELLED = "cancelled"
-    """An operator cancelled it."""
+    """An operator cancelled it, or it ended with its call."""
     POISON = "poison"
     """It took its worker down again and again."""
 

@@ -22,10 +22,14 @@ class Envelope:
     """Address of the app that sent it (AMQP ``app_id``)."""
     call_id: str = ""
     """Shared by the messages of one call (``x-call-id``)."""
+    call_size: int = 1
+    """How many messages the call has; 0 when nobody knows: a foreign producer gives an id only."""
+    stop_on_failure: bool = False
+    """Whether the first failure of a message of the call cancels those that have not begun."""
     correlation_id: str = ""
     """Id of the message that this one follows from, or of the event it is a copy of."""
     reply_to: str = ""
-    """Address that the reply goes to instead of the sender."""
+    """Address that gets the reply as a message of its own."""
     content_type: str = "application/json"
     version: int = 1
     """Version of the body's shape (``x-version``)."""

@@ -8,31 +8,30 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
-from broker.errors import InvalidMessage, ReplyTimeout, RequestFailed, TableUnavailable
+from broker.errors import InvalidMessage, TableUnavailable
 from broker.handlers.context import Documents, Outbox
 from broker.lifecycle.address import checked_address
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.ids import derived_id, new_id
-from broker.lifecycle.state import State
-from broker.messages.codec import decode_reply, encode_as_said
+from broker.messages.call import CallResult
+from broker.messages.codec import encode_as_said
 from broker.messages.codecs import JSON_ONLY, Codecs
 from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Event, Message, Reply
+from broker.runtime.answers import final_reply, partial_reply, to_result
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.replies import Replies
+from broker.runtime.waiting import Waiting
 from broker.table.documents import AppDocuments
-from broker.table.queries import Answer, find_answer
+from broker.table.queries import Answer
 from broker.table.rows import Lease
 from broker.table.store import HandlerTable
 from broker.transport.seam import Transport
 
 ReplyT = TypeVar("ReplyT", bound="Reply | None")
-
-LOOK_SECONDS = 1.0
-"""How often a waiting request looks at its row itself, in case nobody rang."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +56,9 @@ class Transaction:
     outbox: Outbox
     documents: Documents
 
-    def send(self, message: Command[Any] | Event, *, to: str) -> str:
-        """Add a message to one app; return its id."""
-        return self.outbox.send(message, to=to)
+    def send(self, message: Command[Any] | Event, *, to: str, reply_to: str = "") -> str:
+        """Add a message to one app; return its id. ``reply_to`` is the address that gets its reply as a message."""
+        return self.outbox.send(message, to=to, reply_to=reply_to)
 
     def publish(self, event: Event) -> str:
         """Add an event to all who subscribed; return its id."""
@@ -91,6 +90,7 @@ class Client:
         self._max_bytes = max_bytes
         self._lease_of = lease_of
         self._codecs_of = codecs_of
+        self._waiting = Waiting(table.database, clock, source)
         self._listening = threading.Lock()
         self._doorbell = ""
 
@@ -100,24 +100,62 @@ class Client:
         *,
         to: str,
         deadline_ms: int | None = None,
+        reply_to: str = "",
         wait_for_table: float = 0.0,
     ) -> str:
         """Commit a message for one app and return its id; it will reach a final state whatever happens.
 
-        ``deadline_ms`` is milliseconds since 1970 after which its handler is not started. ``wait_for_table`` is how many
-        seconds to go on trying while the database is away. Raises ValueError for a bad address, InvalidMessage when
-        it is too large, TableUnavailable.
+        ``deadline_ms`` is milliseconds since 1970 after which its handler is not started. ``reply_to`` is the address of
+        the app that gets the reply, as a message of its own. ``wait_for_table`` is how many seconds to go on trying while
+        the database is away. Raises ValueError for a bad address, InvalidMessage when it is too large, TableUnavailable.
         """
-        envelope = self._envelope(message, checked_address(to), new_id(), deadline_ms=deadline_ms)
+        envelope = self._envelope(message, checked_address(to), new_id(), deadline_ms=deadline_ms, reply_to=reply_to)
         self._commit(Effects(sent=(envelope,)), wait_seconds=wait_for_table)
         return envelope.message_id
 
-    def send_call(self, messages: Sequence[Command[Any] | Event], *, to: str, wait_for_table: float = 0.0) -> list[str]:
-        """Commit messages for one app in one transaction, in order; return their ids. Raises as ``send``."""
-        call_id = new_id()
-        envelopes = tuple(self._envelope(message, checked_address(to), call_id) for message in messages)
+    def send_call(
+        self,
+        messages: Sequence[Command[Any] | Event],
+        *,
+        to: str,
+        stop_on_failure: bool = False,
+        wait_for_table: float = 0.0,
+    ) -> list[str]:
+        """Commit messages for one app in one transaction, to be handled in order; return their ids.
+
+        ``stop_on_failure``: none begins before the ones before it have succeeded, and the first that fails cancels those
+        that have not begun. Raises as ``send``.
+        """
+        envelopes = self._call(messages, to, stop_on_failure=stop_on_failure)
         self._commit(Effects(sent=envelopes), wait_seconds=wait_for_table)
         return [envelope.message_id for envelope in envelopes]
+
+    @overload
+    def request_call(
+        self, messages: Sequence[Command[ReplyT]], *, to: str, timeout: float, stop_on_failure: bool = False
+    ) -> list[CallResult[ReplyT]]: ...
+
+    @overload
+    def request_call(
+        self, messages: Sequence[Command[Any] | Event], *, to: str, timeout: float, stop_on_failure: bool = False
+    ) -> list[CallResult[Any]]: ...
+
+    def request_call(
+        self, messages: Sequence[Command[Any] | Event], *, to: str, timeout: float, stop_on_failure: bool = False
+    ) -> list[CallResult[Any]]:
+        """Send messages as ``send_call`` does; return what became of each within ``timeout`` seconds, in their order.
+
+        What is not final by then goes on: its result is NotYet, and its outcome is kept in the table. Raises as ``send``.
+        """
+        deadline = self._waiting.deadline(timeout)
+        envelopes = self._call(messages, to, stop_on_failure=stop_on_failure)
+        with self._replies.expect(*(envelope.message_id for envelope in envelopes)) as rung:
+            self._commit(Effects(sent=envelopes), doorbell=self._listen(), wait_seconds=timeout)
+            answers = self._waiting.all_final(envelopes, deadline, rung)
+        return [
+            to_result(message, envelope.message_id, answers.get(envelope.message_id))
+            for message, envelope in zip(messages, envelopes, strict=True)
+        ]
 
     def publish(self, event: Event, *, wait_for_table: float = 0.0) -> str:
         """Commit an event for every app that subscribed to it and return its id. Raises as ``send``."""
@@ -132,36 +170,36 @@ class Client:
         with the reason when its handler failed, InvalidMessage or UnsupportedVersion when its reply is not what the command
         says or of a version not known here, and as ``send``.
         """
+        deadline = self._waiting.deadline(timeout)
         envelope = self._envelope(command, checked_address(to), new_id())
-        deadline = self._clock.monotonic() + timeout
         with self._replies.expect(envelope.message_id) as rung:
             self._commit(Effects(sent=(envelope,)), doorbell=self._listen(), wait_seconds=timeout)
-            answer = self.await_answer(envelope, deadline, rung)
-        if answer.state is State.FAILED:
-            raise RequestFailed(answer.reason, answer.error)
-        # The command's class says which it is.
-        return _reply_in(answer, command)  # type: ignore[return-value]
+            answer = self._waiting.final(envelope, deadline, rung)
+        return final_reply(command, answer)
+
+    def stream(self, command: Command[ReplyT], *, to: str, timeout: float) -> Iterator[ReplyT]:
+        """Send a command now and iterate over its replies: the partial ones as its handler gives them, the final one last.
+
+        Raises as ``request``; ``timeout`` is the seconds from now until the final one. Replies of an attempt that failed stay.
+        """
+        deadline = self._waiting.deadline(timeout)
+        envelope = self._envelope(command, checked_address(to), new_id())
+        self._commit(Effects(sent=(envelope,)), doorbell=self._listen(), wait_seconds=timeout)
+        return self._streamed(command, envelope, deadline)
 
     def await_answer(self, envelope: Envelope, deadline: float, rung: threading.Event) -> Answer:
         """Return the final outcome of a request, woken by its doorbell or by a look of our own.
 
         ``deadline`` is by this process's monotonic clock. Raises ReplyTimeout.
         """
-        while True:
-            left = deadline - self._clock.monotonic()
-            rung.wait(max(0.0, min(left, LOOK_SECONDS)))
-            rung.clear()
-            try:
-                answer = find_answer(self._table.database, envelope)
-            except TableUnavailable:
-                answer = None
-            if answer is not None and answer.state.final:
-                return answer
-            if left <= 0:
-                state = answer.state.value if answer else "unknown"
-                raise ReplyTimeout(
-                    f"{envelope.kind} to {envelope.destination} is still {state}; see interapp handlers show {envelope.message_id}"
-                )
+        return self._waiting.final(envelope, deadline, rung)
+
+    def _streamed(self, command: Command[ReplyT], envelope: Envelope, deadline: float) -> Iterator[ReplyT]:
+        with self._replies.expect(envelope.message_id) as rung:
+            # Whoever rang before was not heard; what was kept before is found by the first look.
+            rung.set()
+            for found in self._waiting.replies(envelope, deadline, rung):
+                yield final_reply(command, found) if isinstance(found, Answer) else partial_reply(command, found)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -202,8 +240,25 @@ class Client:
                 pause = min(1.0, pause * 2)
         self._outgoing.publish(rows, effects.events)
 
+    def _call(
+        self, messages: Sequence[Command[Any] | Event], to: str, *, stop_on_failure: bool
+    ) -> tuple[Envelope, ...]:
+        destination, call_id, size = checked_address(to), new_id(), len(messages)
+        return tuple(
+            self._envelope(message, destination, call_id, call_size=size, stop_on_failure=stop_on_failure and size > 1)
+            for message in messages
+        )
+
     def _envelope(
-        self, message: Message, destination: str, call_id: str, *, deadline_ms: int | None = None
+        self,
+        message: Message,
+        destination: str,
+        call_id: str,
+        *,
+        call_size: int = 1,
+        stop_on_failure: bool = False,
+        deadline_ms: int | None = None,
+        reply_to: str = "",
     ) -> Envelope:
         body = encode_as_said(message, self._codecs_of())
         run = current_run.get()
@@ -215,6 +270,9 @@ class Client:
             destination=destination,
             source=self.source,
             call_id=call_id,
+            call_size=call_size,
+            stop_on_failure=stop_on_failure,
+            reply_to=checked_address(reply_to) if reply_to else "",
             correlation_id=str(run.seed[0]) if run else "",
             content_type=message.content_type,
             version=message.version,
@@ -232,12 +290,3 @@ class Client:
             if not self._doorbell:
                 self._doorbell = self._transport.listen(self._replies.rung)
             return self._doorbell
-
-
-def _reply_in(answer: Answer, command: Command[Any]) -> Reply | None:
-    expected = command.reply_class()
-    if expected is None:
-        return None
-    if answer.reply_kind != expected.kind:
-        raise InvalidMessage(f"{command.kind} was answered by {answer.reply_kind or 'nothing'}, not by {expected.kind}")
-    return decode_reply(expected, (answer.reply or "").encode(), answer.reply_version or 1)

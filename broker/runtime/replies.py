@@ -13,16 +13,17 @@ class Replies:
         self._waiting: dict[str, threading.Event] = {}
 
     @contextmanager
-    def expect(self, message_id: str) -> Iterator[threading.Event]:
-        """Return an event that is set when the request's outcome is in the table."""
+    def expect(self, *message_ids: str) -> Iterator[threading.Event]:
+        """Return an event that is set when the table has an outcome of one of these requests, or a partial reply."""
         rung = threading.Event()
         with self._lock:
-            self._waiting[message_id] = rung
+            self._waiting.update(dict.fromkeys(message_ids, rung))
         try:
             yield rung
         finally:
             with self._lock:
-                self._waiting.pop(message_id, None)
+                for message_id in message_ids:
+                    self._waiting.pop(message_id, None)
 
     def rung(self, message_ids: Sequence[str]) -> None:
         """Wake those who wait for these."""

@@ -4,26 +4,33 @@ import threading
 from collections.abc import Awaitable
 from typing import Any
 
+import structlog
+
 from broker.handlers.context import Context, Documents, Outbox
 from broker.handlers.loop import EventLoop
 from broker.handlers.outcome import Outcome
 from broker.handlers.phases import Phases
 from broker.handlers.run import run, timed_out
+from broker.lifecycle.address import is_address
 from broker.lifecycle.clock import Clock
 from broker.runtime.app import App
 from broker.runtime.client import Run, current_run
 from broker.runtime.isolation.frames import Job
 from broker.runtime.isolation.isolation import CANCEL_SECONDS, open_isolation
+from broker.runtime.outgoing import Outgoing
+from broker.runtime.reports import Reports, RunReporter
 from broker.runtime.running import Running
 from broker.table.database import Database
 from broker.table.documents import AppDocuments
 from broker.table.rows import HandlerFacts
 
+log = structlog.get_logger("interapp.worker")
+
 
 class Runner:
     """The handlers of one app, as its worker runs them. ``close`` is for any thread."""
 
-    def __init__(self, app: App[Any], database: Database, clock: Clock, *, user: str) -> None:
+    def __init__(self, app: App[Any], database: Database, clock: Clock, outgoing: Outgoing, *, user: str) -> None:
         """Take the app; ``user`` is the RabbitMQ user that its messages are sent by.
 
         Raises TypeError when an isolated handler or its resource cannot be handed to another process.
@@ -32,6 +39,7 @@ class Runner:
         self._clock = clock
         self._user = user
         self._documents = AppDocuments(database, app.address)
+        self._reports = Reports(database, clock, outgoing)
         self._isolation = open_isolation(app, clock)
         self._loops = threading.local()
         self.patience_seconds = 0.0 if self._isolation is None else 2 * CANCEL_SECONDS
@@ -75,6 +83,14 @@ class Runner:
         handler = self._app.registry.get(row.envelope.kind)
         if handler is not None and handler.executor:
             running.phases = Phases(self._clock.monotonic)
+        reporter = RunReporter(self._reports, running)
+        if row.envelope.reply_to and not is_address(row.envelope.reply_to):
+            log.warning(
+                "reply_to is no address: the reply is kept in the table only",
+                app=self._app.address,
+                id=row.envelope.message_id,
+                reply_to=row.envelope.reply_to,
+            )
         if self._isolation is not None and handler is not None and handler.isolated:
             job = Job(
                 envelope=row.envelope,
@@ -83,7 +99,7 @@ class Runner:
                 user=self._user,
                 timeout_seconds=handler.timeout_seconds or 0.0,
             )
-            return self._isolation.run(handler, job, self._documents, running)
+            return self._isolation.run(handler, job, self._documents, reporter, running)
         context = Context(
             resource=self._app.resource,
             app=self._app.address,
@@ -99,6 +115,8 @@ class Runner:
             ),
             cancel_requested=running.cancelled.is_set,
             codecs=self._app.registry.codecs,
+            answered_by=handler.reply if handler else None,
+            reporter=reporter,
         )
         token = current_run.set(Run((*seed, "direct")))
         try:

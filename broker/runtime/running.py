@@ -15,9 +15,14 @@ class Running:
     """The handler that runs now."""
 
     row: Claimed
+    lease: Lease
     since: float
     """Monotonic seconds at its start."""
     cancelled: threading.Event = field(default_factory=threading.Event)
+    progress: str | None = None
+    """What its handler said last of how far it is, as JSON."""
+    shown: str | None = None
+    """Of that, what the table shows."""
     phases: Phases | None = None
     """How far it has come; None for a handler without phases."""
 
@@ -57,7 +62,7 @@ class Batch:
                 row = self._rest.popleft()
                 due_us = None if due_of is None else due_of(row)
                 if due_us is None:
-                    self._running = Running(row, now)
+                    self._running = Running(row, self.lease, now)
                     return self._running
                 self._later.append(replace(row, due_us=due_us))
             return None

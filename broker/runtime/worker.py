@@ -22,6 +22,7 @@ from broker.runtime.holding import Holding, Post
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.pace import Pace
 from broker.runtime.receiving import Receiving
+from broker.runtime.reports import show_progress
 from broker.runtime.runner import Runner
 from broker.runtime.running import Batch, Running
 from broker.runtime.settlements import to_settlement
@@ -75,7 +76,9 @@ class Worker:
         self._holding = holding
         self._services = services
         self._clock = services.clock
-        self._runner = Runner(app, services.table.database, services.clock, user=services.transport.user)
+        self._runner = Runner(
+            app, services.table.database, services.clock, services.outgoing, user=services.transport.user
+        )
         self._settling = Settling(services.table, services.outgoing)
         self._pace = Pace()
         rates = app.registry.rates()
@@ -214,7 +217,10 @@ class Worker:
         self._cancel_running(seq)
 
     def watch(self) -> None:
-        """Free what a slow handler holds up; give up a thread whose handler outlived its timeout. Raises TableUnavailable."""
+        """Free what a slow handler holds up, show how far it is; give up a thread whose handler outlived its timeout.
+
+        Raises TableUnavailable.
+        """
         batch = self._batch
         running = batch.running() if batch else None
         if batch is None or running is None:
@@ -223,8 +229,10 @@ class Worker:
         timed_out = self._runner.overdue(running, seconds)
         if timed_out is not None:
             self._give_up(batch, running, timed_out)
-        elif seconds >= SLOW_SECONDS:
-            self._free(batch)
+        else:
+            if seconds >= SLOW_SECONDS:
+                self._free(batch)
+            show_progress(self._services.table.database, running)
 
     # The worker's thread.
 
@@ -371,6 +379,9 @@ class Worker:
                 log.warning("a handler ended after its timeout; its outcome is refused", app=self.app.address, id=late)
                 raise GivenUp
             if settlement.state is State.WAITING and settlement.ordered:
+                break
+            if settlement.state is not State.SUCCEEDED and running.row.envelope.stop_on_failure:
+                # What follows of its call must not begin before this one has succeeded.
                 break
 
     def _due_of(self, limits: Limits, row: Claimed, asked: float) -> int | None:

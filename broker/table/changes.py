@@ -21,6 +21,7 @@ MARK = (
     messages.c.claims,
     messages.c.generation,
     messages.c.cancel_requested,
+    messages.c.progress,
 )
 
 

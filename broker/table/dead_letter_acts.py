@@ -66,7 +66,8 @@ def _replay(connection: Connection, row: Any, to: str | None, who: str, now_us: 
                 f" interapp dead-letters discard {row.number}"
             )
         # Its app's worker finds it within a second; there is nobody who would publish it for another RabbitMQ user.
-        INSERT_MESSAGES.execute(connection, [to_row(envelope) | {"published": True}])
+        call_size = 0 if envelope.call_id else 1
+        INSERT_MESSAGES.execute(connection, [to_row(envelope) | {"published": True, "call_size": call_size}])
     seq = connection.execute(sa.select(messages.c.seq).where(*_is(messages, identity))).scalar_one()
     entry = {
         "seq": seq,

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from broker.errors import IllegalMove, NotFound
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import Reason, State, move
+from broker.table.call_acts import cancel_rest
 from broker.table.database import Database
 from broker.table.queries import CHUNK, Wanted
 from broker.table.schema import messages
@@ -50,6 +51,7 @@ NEEDED = (
     messages.c.error,
     messages.c.attempts,
     messages.c.body_size,
+    messages.c.stop_on_failure,
     sa.func.length(messages.c.body).label("kept"),
 )
 
@@ -112,11 +114,13 @@ def retriable(wanted: Wanted) -> Wanted:
 def cancel(database: Database, clock: Clock, seqs: Sequence[int], who: str) -> Mapping[int, State]:
     """Cancel rows, all of them or none; return the state of each afterwards.
 
-    A waiting row becomes failed (cancelled). A processing one stays so with a request to its handler, whose outcome
-    wins. Raises IllegalMove naming the first that is final, NotFound, TableUnavailable.
+    A waiting row becomes failed (cancelled), and so does what else waits of a call that its first failure ends. A
+    processing one stays so with a request to its handler, whose outcome wins. Raises IllegalMove naming the first that is
+    final, NotFound, TableUnavailable.
     """
     now_us = clock.now_us()
     states: dict[int, State] = {}
+    stopping: list[int] = []
     with database.write() as connection:
         for start in range(0, len(seqs), CHUNK):
             rows = _locked(connection, seqs[start : start + CHUNK])
@@ -124,6 +128,8 @@ def cancel(database: Database, clock: Clock, seqs: Sequence[int], who: str) -> M
                 _check_move(row, State.FAILED)
             _cancel(connection, rows, who, now_us)
             states |= {row.seq: _after_cancel(row) for row in rows}
+            stopping += [row.seq for row in rows if row.stop_on_failure and row.state == State.WAITING]
+        cancel_rest(connection, stopping, who, now_us)
     return states
 
 

@@ -71,6 +71,8 @@ class HandlerRow:
     reply: str | None
     """JSON."""
     cancel_requested: bool
+    progress: str | None
+    """JSON: how far its handler said it is."""
 
     @property
     def changed_us(self) -> int:
@@ -93,6 +95,8 @@ class Letter:
     crashes: int
     phases: str | None
     """JSON: a list of [phase, microseconds] of the last run; None for a handler without phases."""
+    call_size: int
+    stop_on_failure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,29 @@ STATE_POSITION = list(HandlerRow.__dataclass_fields__).index("state")
 LETTER = tuple(messages.c[name] for name in Letter.__dataclass_fields__)
 ENTRY = tuple(history.c[name] for name in HistoryEntry.__dataclass_fields__)
 EVERY_ROW = Wanted()
+
+
+def find_answers(database: Database, envelopes: Sequence[Envelope]) -> dict[str, Answer]:
+    """Return how the messages of a call stand, by message id. Raises TableUnavailable."""
+    found: dict[str, Answer] = {}
+    for start in range(0, len(envelopes), CHUNK):
+        part = envelopes[start : start + CHUNK]
+        query = sa.select(
+            messages.c.id,
+            messages.c.state,
+            messages.c.reason,
+            messages.c.error,
+            messages.c.reply_kind,
+            messages.c.reply,
+        ).where(
+            messages.c.id.in_([envelope.message_id for envelope in part]),
+            messages.c.destination == part[0].destination,
+            messages.c.amqp_user == part[0].user,
+        )
+        with database.read() as connection:
+            for row in connection.execute(query):
+                found[row.id] = Answer(State(row.state), row.reason or "", row.error or "", row.reply_kind, row.reply)
+    return found
 
 
 def find_answer(database: Database, envelope: Envelope) -> Answer | None:

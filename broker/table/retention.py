@@ -16,7 +16,7 @@ from broker.table.batch import Batch
 from broker.table.database import Database
 from broker.table.dead_letters import Fate
 from broker.table.queries import LARGEST
-from broker.table.schema import dead_letters, history, messages, tombstones
+from broker.table.schema import dead_letters, history, messages, replies, tombstones
 
 GUARD = "retention"
 """What a process guards while it purges."""
@@ -157,6 +157,7 @@ class Retention:
         )
         gone = [row.seq for row in rows]
         connection.execute(sa.delete(history).where(history.c.seq.in_(gone)))
+        connection.execute(sa.delete(replies).where(replies.c.seq.in_(gone)))
         connection.execute(sa.delete(messages).where(messages.c.seq.in_(gone)))
         return len(gone)
 

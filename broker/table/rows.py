@@ -48,6 +48,8 @@ class Candidate:
     cancel_requested: bool
     deadline_ms: int | None
     body_size: int
+    stop_on_failure: bool = False
+    """Its failure cancels what has not begun of its call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

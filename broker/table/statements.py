@@ -11,6 +11,8 @@ INSERT_MESSAGES = Batch.insert(
         "destination": "text",
         "amqp_user": "text",
         "call_id": "text",
+        "call_size": "integer",
+        "stop_on_failure": "boolean",
         "source": "text",
         "kind": "text",
         "version": "integer",
@@ -56,15 +58,20 @@ HOLD_LEASE = sa.text(
     "UPDATE leases SET renewals = renewals + 1 WHERE app = :app AND epoch = :epoch AND worker = :worker"
 )
 
+# A call that its first failure ends is strictly in order: no message of it begins while another waits for its retry. Which
+# calls those are is looked up once, and only when such a message is met.
 CANDIDATES = sa.text(
     """
     SELECT m.seq, m.id, m.amqp_user, m.kind, m.state, m.attempts, m.suspect, m.alone, m.crashes, m.cancel_requested,
-           m.deadline_ms, m.body_size, coalesce(w.died, false) AS worker_died
+           m.deadline_ms, m.body_size, m.stop_on_failure, coalesce(w.died, false) AS worker_died
     FROM messages AS m LEFT JOIN workers AS w ON w.id = m.worker
     WHERE m.open AND m.destination = :app
       AND (m.state = 'waiting' AND m.due_us <= :now_us OR m.state = 'processing' AND m.epoch < :epoch)
       AND m.seq < coalesce((SELECT min(b.seq) FROM messages AS b
                             WHERE b.open AND b.ordered AND b.destination = :app AND b.due_us > :now_us), :no_limit)
+      AND NOT (m.stop_on_failure AND m.state = 'waiting' AND m.call_id IN (
+          SELECT e.call_id FROM messages AS e
+          WHERE e.open AND e.stop_on_failure AND e.destination = :app AND e.due_us > :now_us))
     ORDER BY m.priority DESC, m.seq LIMIT :limit
     """
 )
@@ -87,7 +94,7 @@ CLAIM = Batch.update(
         "state = 'processing', attempts = t.attempts + 1, claims = t.claims + 1, worker = {worker}, epoch = {epoch}, "
         "started_us = {now_us}, received_us = coalesce(t.received_us, {received_us}), finished_us = NULL, "
         "handler = {handler}, max_attempts = {max_attempts}, alone = {alone}, suspect = {suspect}, crashes = {crashes}, "
-        "ordered = false, error = NULL, phase = NULL, phases = NULL"
+        "ordered = false, error = NULL, phase = NULL, phases = NULL, progress = NULL"
     ),
     # The state again: a row that was cancelled since it was looked at is not claimed.
     where=(

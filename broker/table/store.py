@@ -13,6 +13,7 @@ from broker.lifecycle.state import Reason, State
 from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.table import statements
+from broker.table.call_acts import cancel_rest
 from broker.table.claim_plan import ClaimPlan, plan_claim
 from broker.table.database import Database
 from broker.table.documents import write_documents
@@ -35,6 +36,8 @@ ENVELOPE_COLUMNS = (
     messages.c.destination,
     messages.c.source,
     messages.c.call_id,
+    messages.c.call_size,
+    messages.c.stop_on_failure,
     messages.c.correlation_id,
     messages.c.reply_to,
     messages.c.content_type,
@@ -99,6 +102,7 @@ class HandlerTable:
             )
             plan = plan_claim([_candidate(row) for row in found], now_ms=now_us // 1000)
             self._drop(connection, lease, plan, now_us)
+            cancel_rest(connection, [d.row.seq for d in plan.drop if d.row.stop_on_failure], lease.worker, now_us)
             return self._take(connection, lease, facts_of, plan, now_us, arrivals), len(plan.drop)
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement], give_back: Sequence[Claimed] = ()) -> Settled:
@@ -126,6 +130,8 @@ class HandlerTable:
                     for row in give_back
                 ],
             )
+            # After the rows that were given back: they wait again, and may be of a call that ends here.
+            cancelled = cancel_rest(connection, _stopping(mine), lease.worker, self._clock.now_us())
             effects = Effects(
                 tuple(envelope for item in mine for envelope in item.effects.sent),
                 tuple(event for item in mine for event in item.effects.events),
@@ -139,7 +145,8 @@ class HandlerTable:
                 (item.row.doorbell, item.row.envelope.message_id)
                 for item in mine
                 if item.row.doorbell and item.state.final
-            ],
+            ]
+            + cancelled,
             [item.row for item in settlements if item.row.seq not in kept],
         )
 
@@ -307,7 +314,13 @@ def _standing(connection: Connection, app: str, envelopes: Iterable[Envelope]) -
 
 
 def _foreign_row(envelope: Envelope, max_bytes: int, now_us: int) -> dict[str, object]:
-    row = to_row(envelope) | {"published": True, "received_us": now_us, "sent_us": envelope.sent_us or now_us}
+    row = to_row(envelope) | {
+        "published": True,
+        "received_us": now_us,
+        "sent_us": envelope.sent_us or now_us,
+        # Whoever gives an id for a call does not say how many messages it has.
+        "call_size": 0 if envelope.call_id else 1,
+    }
     if len(envelope.body) > max_bytes:
         row |= {
             "body": envelope.body[:KEPT_BYTES],
@@ -333,7 +346,13 @@ def _candidate(row: sa.Row[tuple[object, ...]]) -> Candidate:
         cancel_requested=bool(row.cancel_requested),
         deadline_ms=row.deadline_ms,
         body_size=row.body_size,
+        stop_on_failure=bool(row.stop_on_failure),
     )
+
+
+def _stopping(settlements: Sequence[Settlement]) -> list[int]:
+    """Return the rows whose failure ends their call."""
+    return [item.row.seq for item in settlements if item.state is State.FAILED and item.row.envelope.stop_on_failure]
 
 
 def _settle_row(lease: Lease, item: Settlement) -> dict[str, object]:

@@ -83,6 +83,14 @@ class Tell(Command[None]):
     to: str
 
 
+class Report(Command[Who]):
+    kind: ClassVar[str] = "isolated.report"
+
+
+class ReportWrongly(Command[None]):
+    kind: ClassVar[str] = "isolated.report-wrongly"
+
+
 class Told(Event):
     kind: ClassVar[str] = "isolated.told"
     text: str
@@ -208,6 +216,24 @@ async def wait_a_turn(_message: Await, _ctx: Context[Bench]) -> Who:
     """Answer with the number of the loop."""
     await asyncio.sleep(0)
     return Who(name="async", pid=os.getpid(), count=id(asyncio.get_running_loop()))
+
+
+@handlers.handles(Report, timeout=PATIENT, isolated=True)
+def report(_message: Report, ctx: Context[Bench]) -> Who:
+    """Reply twice before the end, say how far it is, and wait until it is asked to stop."""
+    for count in (1, 2):
+        ctx.reply(Who(name="é", pid=os.getpid(), count=count))
+    ctx.progress(0.5, "half")
+    never = threading.Event()
+    while not ctx.cancelled:
+        never.wait(0.01)
+    return Who(name="last", pid=os.getpid(), count=3)
+
+
+@handlers.handles(ReportWrongly, timeout=PATIENT, isolated=True, retry=NO_RETRY)
+def report_wrongly(_message: ReportWrongly, ctx: Context[Bench]) -> None:
+    """Reply though there is nothing to reply to."""
+    ctx.reply(Who(name="", pid=0, count=0))
 
 
 handlers.sends(Told)

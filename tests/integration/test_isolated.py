@@ -26,6 +26,8 @@ from integration.isolated_work import (
     HangInC,
     Heed,
     Refuse,
+    Report,
+    ReportWrongly,
     Segfault,
     Step,
     Tell,
@@ -319,3 +321,27 @@ def test_an_async_handler_is_run_there(site: Site) -> None:
     first, second = (client.request(Await(), to=CHILD, timeout=PATIENT) for _ in range(2))
     assert first == second
     assert first.pid != os.getpid()
+
+
+def test_reports_cross_over(site: Site) -> None:
+    """Partial replies and progress of an isolated handler are in the table while it runs, its reply_to is answered."""
+    client = site.start()
+    replies = client.stream(Report(), to=CHILD, timeout=PATIENT)
+    assert [(reply.name, reply.count) for reply in (next(replies), next(replies))] == [("é", 1), ("é", 2)]
+    (row,) = site.place.rows()
+    eventually(lambda: site.place.row(row["id"])["progress"], PATIENT, "its progress")
+    assert site.place.row(row["id"])["progress"] == '{"fraction": 0.5, "text": "half"}'
+    operator_acts.cancel(site.place.database, SystemClock(), [row["seq"]], "somebody")
+    assert [reply.name for reply in replies] == ["last"]
+    site.outcome(client.send(Ask(), to=CHILD, reply_to=PARENT))
+    *_, answer = site.place.rows()
+    assert (answer["kind"], answer["destination"]) == ("isolated.who", PARENT)
+
+
+def test_a_wrong_report_is_the_isolated_handlers_error(site: Site) -> None:
+    """A partial reply that cannot be is the handler's error in its process too, and the next message is handled."""
+    client = site.start()
+    state, reason, error = site.outcome(client.send(ReportWrongly(), to=CHILD))
+    assert (state, reason) == ("failed", "error")
+    assert "has no reply" in (error or "")
+    assert client.request(Ask(), to=CHILD, timeout=PATIENT).name == "bench"

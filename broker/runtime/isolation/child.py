@@ -24,6 +24,7 @@ from broker.observe.logs import configure_logs
 from broker.runtime.isolation.frames import (
     ANSWERED,
     ASKED,
+    PARTIAL,
     PHASE,
     TEXT,
     Job,
@@ -88,9 +89,21 @@ class Line:
         found = self._ask(collection, None)
         return found if isinstance(found, dict) else {}
 
-    def _ask(self, collection: str, key: str | None) -> str | dict[str, str] | None:
+    def reply(self, kind: str, body: str) -> None:
+        """Have the worker commit a partial reply. Raises TableUnavailable when it could not, or must not any more."""
+        self._answered(to_frame(Word.REPLY, PARTIAL.dump_json((kind, body))))
+
+    def progress(self, progress: str) -> None:
+        """Tell the worker how far the handler is."""
         with self._asking:
-            self.say(to_frame(Word.READ, ASKED.dump_json((collection, key))))
+            self.say(to_frame(Word.PROGRESS, TEXT.dump_json(progress)))
+
+    def _ask(self, collection: str, key: str | None) -> str | dict[str, str] | None:
+        return self._answered(to_frame(Word.READ, ASKED.dump_json((collection, key))))
+
+    def _answered(self, question: bytes) -> str | dict[str, str] | None:
+        with self._asking:
+            self.say(question)
             while True:
                 word, value = self._hear()
                 if word is Word.ANSWER:
@@ -133,9 +146,10 @@ def serve(line: Line, app: str, handlers: dict[str, Handler[Any]], codecs: Codec
     with EventLoop() as loop:
         while (job := line.next_job()) is not None:
             signal.setitimer(signal.ITIMER_REAL, job.timeout_seconds + ALARM_SECONDS)
+            handler = handlers.get(job.envelope.kind)
             outcome = run(
-                handlers.get(job.envelope.kind),
-                _context(line, app, codecs, resource, job, clock.now_us),
+                handler,
+                _context(line, app, codecs, resource, job, clock.now_us, handler),
                 phases=Phases(clock.monotonic, line.tell),
                 complete=loop.complete,
             )
@@ -158,7 +172,13 @@ def die_with(life_fd: int) -> None:
 
 
 def _context(
-    line: Line, app: str, codecs: Codecs, resource: object, job: Job, now_us: Callable[[], int]
+    line: Line,
+    app: str,
+    codecs: Codecs,
+    resource: object,
+    job: Job,
+    now_us: Callable[[], int],
+    handler: Handler[Any] | None,
 ) -> Context[Any]:
     return Context(
         resource=resource,
@@ -169,6 +189,8 @@ def _context(
         outbox=Outbox(source=app, seed=job.seed, user=job.user, now_us=now_us, codecs=codecs),
         cancel_requested=line.cancelled,
         codecs=codecs,
+        answered_by=handler.reply if handler else None,
+        reporter=line,
     )
 
 

@@ -32,6 +32,10 @@ class Word(StrEnum):
     """Process: the executor began this phase."""
     ANSWER = "answer"
     """Worker: what it asked for."""
+    REPLY = "reply"
+    """Process: the handler replies before its end (kind and JSON); it waits for an answer."""
+    PROGRESS = "progress"
+    """Process: how far the handler is; nothing answers it."""
     AWAY = "away"
     """Worker: the table does not answer; why."""
     SUCCEEDED = "succeeded"
@@ -62,6 +66,7 @@ ASKED: TypeAdapter[tuple[str, str | None]] = TypeAdapter(tuple[str, str | None])
 ANSWERED: TypeAdapter[str | dict[str, str] | None] = TypeAdapter(str | dict[str, str] | None)
 PHASE = TypeAdapter(Phase)
 TEXT = TypeAdapter(str)
+PARTIAL: TypeAdapter[tuple[str, str]] = TypeAdapter(tuple[str, str])
 
 
 def to_frame(word: Word, value: bytes = b"", extra: bytes = b"") -> bytes:

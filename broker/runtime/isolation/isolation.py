@@ -11,10 +11,22 @@ from broker.errors import TableError
 from broker.handlers.context import DocumentReader
 from broker.handlers.outcome import Outcome, Retry
 from broker.handlers.registry import Handler
+from broker.handlers.reporter import Reporter
 from broker.handlers.run import crashed, in_phase, timed_out
 from broker.lifecycle.clock import Clock
 from broker.runtime.app import App
-from broker.runtime.isolation.frames import ANSWERED, ASKED, PHASE, TEXT, Job, Word, job_frame, to_frame, to_outcome
+from broker.runtime.isolation.frames import (
+    ANSWERED,
+    ASKED,
+    PARTIAL,
+    PHASE,
+    TEXT,
+    Job,
+    Word,
+    job_frame,
+    to_frame,
+    to_outcome,
+)
 from broker.runtime.isolation.process import IsolatedProcess, ProcessGone
 from broker.runtime.running import Running
 
@@ -68,7 +80,9 @@ class Isolation:
         except OSError as exc:
             log.warning("no process for isolated handlers; it is tried again", app=self._app, error=str(exc))
 
-    def run(self, handler: Handler[Any], job: Job, documents: DocumentReader, running: Running) -> Outcome:
+    def run(
+        self, handler: Handler[Any], job: Job, documents: DocumentReader, reporter: Reporter, running: Running
+    ) -> Outcome:
         """Run the handler in the process; return its outcome, or what the end of the process means for the message.
 
         Its phases are noted in ``running``, as the process tells them.
@@ -78,7 +92,7 @@ class Isolation:
         except OSError as exc:
             return _not_its_fault(handler, f"no process to run it in: {exc}", NO_PROCESS_PAUSE_SECONDS)
         try:
-            return self._converse(process, handler, job, documents, running)
+            return self._converse(process, handler, job, documents, reporter, running)
         except ProcessGone as exc:
             self._replace(process)
             if self._closed:
@@ -98,6 +112,7 @@ class Isolation:
         handler: Handler[Any],
         job: Job,
         documents: DocumentReader,
+        reporter: Reporter,
         running: Running,
     ) -> Outcome:
         """Give the process the message as soon as it is ready, and answer what it asks, until it has the outcome."""
@@ -120,6 +135,10 @@ class Isolation:
                 process.say(_answer(documents, value))
             elif word is Word.PHASE:
                 _note_phase(running, value)
+            elif word is Word.REPLY:
+                process.say(_kept(reporter, value))
+            elif word is Word.PROGRESS:
+                reporter.progress(_text(value))
             else:
                 return _outcome(word, value)
 
@@ -218,6 +237,23 @@ def _note_phase(running: Running, value: bytes) -> None:
         raise ProcessGone(f"its process said what nobody understands: {exc}") from exc
     if running.phases is not None:
         running.phases.enter(phase)
+
+
+def _kept(reporter: Reporter, value: bytes) -> bytes:
+    try:
+        reporter.reply(*PARTIAL.validate_json(value))
+    except ValueError as exc:
+        raise ProcessGone(f"its process said what nobody understands: {exc}") from exc
+    except TableError as exc:
+        return to_frame(Word.AWAY, TEXT.dump_json(str(exc)))
+    return to_frame(Word.ANSWER, ANSWERED.dump_json(None))
+
+
+def _text(value: bytes) -> str:
+    try:
+        return TEXT.validate_json(value)
+    except ValueError as exc:
+        raise ProcessGone(f"its process said what nobody understands: {exc}") from exc
 
 
 def _outcome(word: Word, value: bytes) -> Outcome:

@@ -30,6 +30,7 @@ KEYS = [
     "finished_at",
     "next_attempt_at",
     "phase",
+    "progress",
     "reply",
 ]
 

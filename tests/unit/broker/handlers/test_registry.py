@@ -8,7 +8,7 @@ import pytest
 from broker.handlers.context import Context
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import Backoff
-from broker.messages.message import Command, Event, Reply
+from broker.messages.message import Command, Event, Message, Reply
 
 
 class Answer(Reply):
@@ -17,6 +17,10 @@ class Answer(Reply):
 
 class OtherAnswer(Reply):
     kind: ClassVar[str] = "test.other-answer"
+
+
+class Neither(Message):
+    kind: ClassVar[str] = "test.neither"
 
 
 class Ask(Command[Answer]):
@@ -178,7 +182,7 @@ def needless_reply(message: Order, ctx: Context[str]) -> Answer:
         (Ask, other_reply, "is answered by"),
         (Ask, no_reply, "is answered by"),
         (Order, needless_reply, "is answered by"),
-        (Answer, untyped, "neither a Command nor an Event"),
+        (Neither, untyped, "neither a Command nor an Event nor a Reply"),
     ],
 )
 def test_a_handler_that_contradicts_its_message_is_refused(
