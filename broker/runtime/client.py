@@ -20,6 +20,7 @@ from broker.messages.codec import decode, encode
 from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Event, Message, Reply
+from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.replies import Replies
 from broker.table.documents import AppDocuments
@@ -79,6 +80,7 @@ class Client:
         clock: Clock,
         max_bytes: int,
         lease_of: Callable[[], Lease | None] = lambda: None,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         self.source = source
         self._table = table
@@ -88,6 +90,7 @@ class Client:
         self._clock = clock
         self._max_bytes = max_bytes
         self._lease_of = lease_of
+        self._hooks = hooks
         self._listening = threading.Lock()
         self._doorbell = ""
 
@@ -185,6 +188,7 @@ class Client:
                     f"{envelope.kind}: the body has {len(envelope.body)} bytes,"
                     f" allowed are {self._max_bytes} (INTERAPP_MESSAGE_MAX_BYTES)"
                 )
+        effects = self._hooks.sending(effects)
         deadline = self._clock.monotonic() + wait_seconds
         pause = 0.05
         while True:

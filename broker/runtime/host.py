@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future
 from importlib.metadata import version
 from types import TracebackType
@@ -20,6 +21,8 @@ from broker.runtime.drain import Drain
 from broker.runtime.duty import DutyRunner
 from broker.runtime.guardian import Guardian
 from broker.runtime.holding import Holding
+from broker.runtime.middleware.hooks import Hooks
+from broker.runtime.middleware.middleware import Middleware
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.presence import Presence
 from broker.runtime.purging import Purging
@@ -48,7 +51,16 @@ OPEN_PAUSE_CEILING_SECONDS = 15.0
 class Host:
     """One process: one table, one transport, any number of apps. Use it as a context manager, or ``start`` and ``stop``."""
 
-    def __init__(self, settings: InterAppSettings, clock: Clock, *, transport: Transport | None = None) -> None:
+    def __init__(
+        self,
+        settings: InterAppSettings,
+        clock: Clock,
+        *,
+        transport: Transport | None = None,
+        middleware: Iterable[Middleware] = (),
+    ) -> None:
+        """Take the settings; ``middleware`` is called in its order. Raises TypeError when one of it is none."""
+        self._hooks = Hooks(middleware)
         self.settings = settings
         self.health = Health()
         self.incarnation = incarnation_id()
@@ -128,6 +140,7 @@ class Host:
                 self._clock,
                 self.settings.prefetch,
                 self.settings.message_max_bytes,
+                self._hooks,
             )
             worker = Worker(app, own_id, holding, services)
             self._workers[app.address] = worker
@@ -180,6 +193,7 @@ class Host:
             clock=self._clock,
             max_bytes=self.settings.message_max_bytes,
             lease_of=lease_of,
+            hooks=self._hooks,
         )
 
     def workers(self) -> list[Worker]:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from broker.cli import plugins
 from broker.cli.root import BUILT_IN, interapp
 from broker.errors import InterAppError, SettingError, TableUnavailable
+from broker.runtime import entry_points
 
 
 def command_that(act: Callable[[], Any]) -> click.Command:
@@ -26,7 +27,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def pretend(**commands: str) -> None:
         points = [EntryPoint(name, value, plugins.COMMANDS) for name, value in commands.items()]
-        monkeypatch.setattr(plugins, "entry_points", lambda **wanted: EntryPoints(points).select(**wanted))
+        monkeypatch.setattr(entry_points, "entry_points", lambda **wanted: EntryPoints(points).select(**wanted))
 
     return pretend
 
@@ -83,7 +84,7 @@ def test_broken_command(install: Callable[..., None]) -> None:
 def test_command_of_two_packages(install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that two packages took is refused, naming both."""
     points = [EntryPoint("twice", f"{module}:act", plugins.COMMANDS) for module in ("one", "two")]
-    monkeypatch.setattr(plugins, "entry_points", lambda **wanted: EntryPoints(points).select(**wanted))
+    monkeypatch.setattr(entry_points, "entry_points", lambda **wanted: EntryPoints(points).select(**wanted))
     result = CliRunner().invoke(interapp, ["twice"])
     assert result.exit_code == 1
     assert "one:act" in result.stderr
