@@ -157,9 +157,9 @@ class InterAppSettings(EnvironmentSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severity that is logged."""
     http_host: str = "127.0.0.1"
-    """Address that ``/livez`` and ``/readyz`` listen on."""
+    """Address that ``/livez``, ``/readyz`` and ``/metrics`` listen on."""
     http_port: int | None = Field(default=None, ge=1, le=65535)
-    """Port of ``/livez`` and ``/readyz``; unset: no HTTP."""
+    """Port of ``/livez``, ``/readyz`` and ``/metrics``; unset: no HTTP."""
     lease_seconds: float = Field(default=10.0, ge=1.0, le=600.0)
     """How long a holder must be seen idle before its lease may be taken without proof of its death."""
     message_max_bytes: int = Field(default=1024 * 1024, ge=1024, le=16 * 1024 * 1024)

@@ -1,1 +1,1 @@
-"""What a running process shows of itself: logs and health."""
+"""What a running process shows of itself: logs, health, metrics and traces."""

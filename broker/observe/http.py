@@ -1,20 +1,26 @@
-"""``/livez`` and ``/readyz``: a process's health over HTTP, from a thread of its own."""
+"""``/livez``, ``/readyz`` and ``/metrics``: a process's health and numbers over HTTP, from a thread of its own."""
 
 import asyncio
 import json
 
 from broker.errors import InterAppError
 from broker.observe.health import Health
+from broker.observe.metrics import CONTENT_TYPE, Metrics
 from broker.observe.serving import Receive, Scope, Send, WebServer
 
-PATHS = ("/livez", "/readyz")
+READING = ("GET", "HEAD")
+PATHS = ("/livez", "/readyz", "/metrics")
 
 
 class HealthServer:
-    """Answers ``GET /livez`` and ``GET /readyz`` from ``start`` to ``stop``: 200 when all is well, else 503."""
+    """Answers from ``start`` to ``stop``: ``GET /livez`` and ``GET /readyz`` with 200 when all is well, else 503.
 
-    def __init__(self, health: Health, host: str, port: int) -> None:
+    ``GET /metrics`` has the metrics as Prometheus reads them.
+    """
+
+    def __init__(self, health: Health, host: str, port: int, metrics: Metrics | None = None) -> None:
         self._health = health
+        self._metrics = metrics or Metrics()
         self._host = host
         self._server = WebServer(self._serve, host, port, name="health")
 
@@ -39,11 +45,14 @@ class HealthServer:
 
     async def _serve(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer one HTTP request (ASGI)."""
-        # In a thread: a check that blocks must not keep the other path from answering.
-        status, body = await asyncio.to_thread(answer, self._health, scope["method"], scope["path"])
-        content = json.dumps(body).encode() + b"\n"
+        if scope["path"] == "/metrics" and scope["method"] in READING:
+            status, content, content_type = 200, self._metrics.text().encode(), CONTENT_TYPE
+        else:
+            # In a thread: a check that blocks must not keep the other path from answering.
+            status, body = await asyncio.to_thread(answer, self._health, scope["method"], scope["path"])
+            content, content_type = json.dumps(body).encode() + b"\n", "application/json"
         headers = [
-            (b"content-type", b"application/json"),
+            (b"content-type", content_type.encode()),
             (b"content-length", str(len(content)).encode()),
             (b"cache-control", b"no-store"),
         ]
@@ -52,10 +61,10 @@ class HealthServer:
 
 
 def answer(health: Health, method: str, path: str) -> tuple[int, dict[str, object]]:
-    """Return the status code and the JSON body for one request."""
+    """Return the status code and the JSON body for one request that is not answered with metrics."""
     if path not in PATHS:
-        return 404, {"status": "not found", "detail": f"ask for {' or '.join(PATHS)}"}
-    if method not in ("GET", "HEAD"):
+        return 404, {"status": "not found", "detail": f"ask for {', '.join(PATHS)}"}
+    if method not in READING:
         return 405, {"status": "method not allowed", "detail": "use GET"}
     try:
         alive = path == "/livez"

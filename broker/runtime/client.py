@@ -22,6 +22,7 @@ from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Event, Message, Reply
 from broker.runtime.answers import final_reply, partial_reply, to_result
+from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.replies import Replies
 from broker.runtime.waiting import Waiting
@@ -80,6 +81,7 @@ class Client:
         max_bytes: int,
         lease_of: Callable[[], Lease | None] = lambda: None,
         codecs_of: Callable[[], Codecs] = lambda: JSON_ONLY,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         self.source = source
         self._table = table
@@ -91,6 +93,7 @@ class Client:
         self._lease_of = lease_of
         self._codecs_of = codecs_of
         self._waiting = Waiting(table.database, clock, source)
+        self._hooks = hooks
         self._listening = threading.Lock()
         self._doorbell = ""
 
@@ -226,6 +229,7 @@ class Client:
                     f"{envelope.kind}: the body has {len(envelope.body)} bytes,"
                     f" allowed are {self._max_bytes} (INTERAPP_MESSAGE_MAX_BYTES)"
                 )
+        effects = self._hooks.sending(effects)
         deadline = self._clock.monotonic() + wait_seconds
         pause = 0.05
         while True:

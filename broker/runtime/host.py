@@ -24,6 +24,8 @@ from broker.runtime.drain import Drain
 from broker.runtime.duty import DutyRunner
 from broker.runtime.guardian import Guardian
 from broker.runtime.holding import Holding
+from broker.runtime.middleware.hooks import Hooks
+from broker.runtime.middleware.middleware import Middleware
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.presence import Presence
 from broker.runtime.purging import Purging
@@ -61,11 +63,14 @@ class Host:
         transport: Transport | None = None,
         extensions: Sequence[HandlerRegistry[Any]] = (),
         codecs: Iterable[Codec] = (),
+        middleware: Iterable[Middleware] = (),
     ) -> None:
         """``extensions`` are registries of other packages; each adds handlers to the apps whose registry it extends.
 
-        ``codecs`` are those that clients use beside the ones of the apps that run here.
+        ``codecs`` are those that clients use beside the ones of the apps that run here; ``middleware`` is called in its
+        order. Raises TypeError when one of it is none.
         """
+        self._hooks = Hooks(middleware)
         self.settings = settings
         self._codecs = Codecs(codecs)
         self.health = Health()
@@ -155,6 +160,7 @@ class Host:
                 self._clock,
                 self.settings.prefetch,
                 self.settings.message_max_bytes,
+                self._hooks,
             )
             worker = Worker(app, own_id, holding, services)
             self._workers[app.address] = worker
@@ -208,6 +214,7 @@ class Host:
             max_bytes=self.settings.message_max_bytes,
             lease_of=lease_of,
             codecs_of=lambda: self._codecs,
+            hooks=self._hooks,
         )
 
     def workers(self) -> list[Worker]:

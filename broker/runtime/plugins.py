@@ -31,9 +31,14 @@ def load(group: str, name: str) -> Any:
     """
     found = list(entry_points(group=group, name=name))
     if len(found) != 1:
-        said = ", ".join(sorted(_origin(point) for point in found)) or "no package"
+        said = whose(group, name) or "no package"
         raise InterAppError(f"{name!r} ({group}) should come from one package, but {said} has it; uninstall the others")
     return _loaded(found[0], f"{name!r} ({group}) of {_origin(found[0])}", "repair or uninstall it")
+
+
+def whose(group: str, name: str) -> str:
+    """Return which packages registered something under the name, and what; empty when none did."""
+    return ", ".join(sorted(_origin(point) for point in entry_points(group=group, name=name)))
 
 
 def load_trial(name: str) -> Any:

@@ -7,6 +7,7 @@ from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import State
 from broker.messages.envelope import Envelope
 from broker.runtime.intake import Identity, Intake
+from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
 from broker.table.store import HandlerTable
 from broker.transport.seam import Consumer, Delivery, Link, Transport
 
@@ -27,6 +28,7 @@ class Receiving:
         prefetch: int,
         max_bytes: int,
         wake: Callable[[], None],
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         self._app = app
         self._table = table
@@ -34,6 +36,7 @@ class Receiving:
         self._prefetch = prefetch
         self._max_bytes = max_bytes
         self._wake = wake
+        self._hooks = hooks
         self.rung = 0
         """Number of the channel that rang last; whoever answers the ring sets it back to 0."""
         self._lock = threading.Lock()
@@ -56,6 +59,8 @@ class Receiving:
             crowded = self._intake.unknown_count() > self._prefetch // 2
         if arrived:
             self.rung = arrived[-1].channel
+            if self._hooks.receives:
+                self._hooks.received(self._app, [delivery.envelope for delivery in arrived])
         if arrived or crowded:
             self.look_up(foreign_only=not crowded)
 

@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from broker.handlers.context import Context, Documents, Outbox
 from broker.handlers.loop import EventLoop
-from broker.handlers.outcome import Outcome
+from broker.handlers.outcome import Outcome, Succeeded
 from broker.handlers.phases import Phases
+from broker.handlers.registry import Handler
 from broker.handlers.run import run, timed_out
 from broker.lifecycle.address import is_address
 from broker.lifecycle.clock import Clock
@@ -17,6 +19,7 @@ from broker.runtime.app import App
 from broker.runtime.client import Run, current_run
 from broker.runtime.isolation.frames import Job
 from broker.runtime.isolation.isolation import CANCEL_SECONDS, open_isolation
+from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.reports import Reports, RunReporter
 from broker.runtime.running import Running
@@ -30,7 +33,16 @@ log = structlog.get_logger("interapp.worker")
 class Runner:
     """The handlers of one app, as its worker runs them. ``close`` is for any thread."""
 
-    def __init__(self, app: App[Any], database: Database, clock: Clock, outgoing: Outgoing, *, user: str) -> None:
+    def __init__(
+        self,
+        app: App[Any],
+        database: Database,
+        clock: Clock,
+        outgoing: Outgoing,
+        *,
+        user: str,
+        hooks: Hooks = NO_HOOKS,
+    ) -> None:
         """Take the app; ``user`` is the RabbitMQ user that its messages are sent by.
 
         Raises TypeError when an isolated handler or its resource cannot be handed to another process.
@@ -38,6 +50,7 @@ class Runner:
         self._app = app
         self._clock = clock
         self._user = user
+        self._hooks = hooks
         self._documents = AppDocuments(database, app.address)
         self._reports = Reports(database, clock, outgoing)
         self._isolation = open_isolation(app, clock)
@@ -78,12 +91,26 @@ class Runner:
 
     def run(self, running: Running) -> Outcome:
         """Run the message's handler and return its outcome; never raises what a handler or a body can cause."""
+        outcome = self._run(running)
+        if self._hooks.sends and isinstance(outcome, Succeeded) and outcome.effects:
+            return replace(outcome, effects=self._hooks.sending(outcome.effects))
+        return outcome
+
+    def ended(self, running: Running, outcome: Outcome, seconds: float) -> None:
+        """Tell the middleware how a handler ended whose outcome counts."""
+        if running.context is not None:
+            self._hooks.handled(running.context, outcome, seconds)
+
+    def _run(self, running: Running) -> Outcome:
         row = running.row
         seed = (*row.envelope.identity, self._app.address, row.generation)
         handler = self._app.registry.get(row.envelope.kind)
         if handler is not None and handler.executor:
             running.phases = Phases(self._clock.monotonic)
         reporter = RunReporter(self._reports, running)
+        if self._hooks.handles:
+            running.context = self._context(running, seed, handler, reporter)
+            self._hooks.handling(running.context)
         if row.envelope.reply_to and not is_address(row.envelope.reply_to):
             log.warning(
                 "reply_to is no address: the reply is kept in the table only",
@@ -100,29 +127,29 @@ class Runner:
                 timeout_seconds=handler.timeout_seconds or 0.0,
             )
             return self._isolation.run(handler, job, self._documents, reporter, running)
-        context = Context(
-            resource=self._app.resource,
-            app=self._app.address,
-            envelope=row.envelope,
-            attempt=row.attempt,
-            documents=Documents(self._documents),
-            outbox=Outbox(
-                source=self._app.address,
-                seed=seed,
-                user=self._user,
-                now_us=self._clock.now_us,
-                codecs=self._app.registry.codecs,
-            ),
-            cancel_requested=running.cancelled.is_set,
-            codecs=self._app.registry.codecs,
-            answered_by=handler.reply if handler else None,
-            reporter=reporter,
-        )
+        context = running.context or self._context(running, seed, handler, reporter)
         token = current_run.set(Run((*seed, "direct")))
         try:
             return run(handler, context, phases=running.phases, complete=self._complete)
         finally:
             current_run.reset(token)
+
+    def _context(
+        self, running: Running, seed: tuple[object, ...], handler: Handler[Any] | None, reporter: RunReporter
+    ) -> Context[Any]:
+        app, codecs = self._app.address, self._app.registry.codecs
+        return Context(
+            resource=self._app.resource,
+            app=app,
+            envelope=running.row.envelope,
+            attempt=running.row.attempt,
+            documents=Documents(self._documents),
+            outbox=Outbox(source=app, seed=seed, user=self._user, now_us=self._clock.now_us, codecs=codecs),
+            cancel_requested=running.cancelled.is_set,
+            codecs=codecs,
+            answered_by=handler.reply if handler else None,
+            reporter=reporter,
+        )
 
     def _complete(self, awaitable: Awaitable[Any]) -> Any:
         """Run it to its end on this thread's event loop, made when the first one comes."""

@@ -5,7 +5,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from broker.handlers.context import Context
 from broker.handlers.phases import Phases
 from broker.table.rows import Claimed, Lease, Settlement
 
@@ -25,6 +27,8 @@ class Running:
     """Of that, what the table shows."""
     phases: Phases | None = None
     """How far it has come; None for a handler without phases."""
+    context: Context[Any] | None = None
+    """What the middleware knows the run by; None when there is none."""
 
     def phase(self) -> str:
         """Return the phase that it is in; empty when it has none."""

@@ -16,7 +16,13 @@ from broker.errors import TableUnavailable
 from broker.lifecycle.clock import SystemClock
 from broker.observe.health import Check
 from broker.observe.logs import configure_logs
+from broker.observe.metrics import Metrics
 from broker.runtime.host import Host
+from broker.runtime.middleware.handled_log import HandledLog
+from broker.runtime.middleware.loading import load_middleware
+from broker.runtime.middleware.metering import Metering
+from broker.runtime.middleware.middleware import Middleware
+from broker.runtime.middleware.tracing import Tracing
 from broker.runtime.registries import load_extensions
 from broker.settings import InterAppSettings, redacted
 
@@ -53,12 +59,14 @@ def run_services(
     """Run services until SIGTERM or SIGINT, or until only a restart helps (exit code 1). For the main thread.
 
     ``build`` makes the services before anything starts, so that a setting that can never be right ends the process at
-    once: raises SettingError, and InterAppError when a package's handlers cannot be used. ``ready`` is called once when
-    all of them run. A second signal ends the process at once, with exit code 1.
+    once: raises SettingError, and InterAppError when a package's handlers or middleware cannot be used. ``ready`` is
+    called once when all of them run. A second signal ends the process at once, with exit code 1.
     """
     configure_logs(settings.log_format, settings.log_level)
     services = [make() for make in build]
-    host = Host(settings, SystemClock(), extensions=load_extensions(settings.plugins))
+    metrics = Metrics()
+    extensions, middleware = load_extensions(settings.plugins), _middleware(settings, metrics)
+    host = Host(settings, SystemClock(), extensions=extensions, middleware=middleware)
     host.health.add("services", lambda: Check(ok=False, detail="starting"))
     with stop_signal() as stopping, ExitStack() as undo:
         if settings.http_port is not None:
@@ -66,7 +74,7 @@ def run_services(
             from broker.observe.http import HealthServer  # noqa: PLC0415
 
             # First up and last down: it says why the rest is not there.
-            server = HealthServer(host.health, settings.http_host, settings.http_port)
+            server = HealthServer(host.health, settings.http_host, settings.http_port, metrics)
             server.start()
             undo.callback(server.stop)
         stopping_host = undo.enter_context(ExitStack())
@@ -96,6 +104,16 @@ def run_services(
         host.health.add("services", lambda: Check(ok=False, detail="stopping"))
     log.info("stopped")
     return 1 if host.failed.done() else 0
+
+
+def _middleware(settings: InterAppSettings, metrics: Metrics) -> list[Middleware]:
+    """Return our own, as far as somebody looks at what it does, and that of installed packages."""
+    chosen: list[Middleware] = [Tracing()]
+    if settings.http_port is not None:
+        chosen.append(Metering(metrics))
+    if settings.log_level == "debug":
+        chosen.append(HandledLog())
+    return [*chosen, *load_middleware()]
 
 
 @contextmanager

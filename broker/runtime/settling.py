@@ -8,6 +8,7 @@ from broker.errors import Superseded, TableError, TableUnavailable
 from broker.handlers.outcome import Failed
 from broker.handlers.run import shortened
 from broker.lifecycle.state import Reason
+from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.settlements import to_settlement
 from broker.table.rows import Claimed, Lease, Settled, Settlement
@@ -19,7 +20,8 @@ log = structlog.get_logger("interapp.worker")
 class Settling:
     """The way from outcomes to the table, for one process."""
 
-    def __init__(self, table: HandlerTable, outgoing: Outgoing) -> None:
+    def __init__(self, table: HandlerTable, outgoing: Outgoing, hooks: Hooks = NO_HOOKS) -> None:
+        self._hooks = hooks
         self._table = table
         self._outgoing = outgoing
 
@@ -28,27 +30,37 @@ class Settling:
 
         Raises TableUnavailable, Superseded.
         """
-        settled = self._settle(lease, done, rest)
+        settled, stored = self._settle(lease, done, rest)
         for row in settled.refused:
             log.warning("outcome refused: the row was no longer ours", app=lease.app, id=row.envelope.message_id)
         self._outgoing.publish(settled.to_publish, settled.to_announce)
         self._outgoing.ring(settled.to_ring)
+        if self._hooks.settles:
+            refused = {row.seq for row in settled.refused}
+            kept = [item for item in stored if item.row.seq not in refused]
+            if kept:
+                self._hooks.settled(lease.app, kept)
 
-    def _settle(self, lease: Lease, done: Sequence[Settlement], rest: Sequence[Claimed]) -> Settled:
+    def _settle(
+        self, lease: Lease, done: Sequence[Settlement], rest: Sequence[Claimed]
+    ) -> tuple[Settled, Sequence[Settlement]]:
+        """Return what is left to do, and the outcomes as they were stored or refused."""
         try:
-            return self._table.settle(lease, done, rest)
+            return self._table.settle(lease, done, rest), done
         except (TableUnavailable, Superseded):
             raise
         except TableError:
             # One of the outcomes cannot be stored. Alone, each shows whether it is the one; it must not stop the slot.
-            settled = self._table.settle(lease, [], rest)
+            settled, stored = self._table.settle(lease, [], rest), list[Settlement]()
             for item in done:
-                settled += self._settle_alone(lease, item)
-            return settled
+                alone, kept = self._settle_alone(lease, item)
+                settled += alone
+                stored.append(kept)
+            return settled, stored
 
-    def _settle_alone(self, lease: Lease, item: Settlement) -> Settled:
+    def _settle_alone(self, lease: Lease, item: Settlement) -> tuple[Settled, Settlement]:
         try:
-            return self._table.settle(lease, [item])
+            return self._table.settle(lease, [item]), item
         except (TableUnavailable, Superseded):
             raise
         except TableError as exc:
@@ -60,4 +72,4 @@ class Settling:
                 finished_us=item.finished_us,
                 phases=item.phases,
             )
-            return self._table.settle(lease, [failed])
+            return self._table.settle(lease, [failed]), failed

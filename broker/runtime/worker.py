@@ -19,6 +19,7 @@ from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import State
 from broker.runtime.app import App
 from broker.runtime.holding import Holding, Post
+from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.pace import Pace
 from broker.runtime.receiving import Receiving
@@ -61,6 +62,7 @@ class Services:
     clock: Clock
     prefetch: int
     max_bytes: int
+    hooks: Hooks = NO_HOOKS
 
 
 class GivenUp(Exception):
@@ -77,9 +79,14 @@ class Worker:
         self._services = services
         self._clock = services.clock
         self._runner = Runner(
-            app, services.table.database, services.clock, services.outgoing, user=services.transport.user
+            app,
+            services.table.database,
+            services.clock,
+            services.outgoing,
+            user=services.transport.user,
+            hooks=services.hooks,
         )
-        self._settling = Settling(services.table, services.outgoing)
+        self._settling = Settling(services.table, services.outgoing, services.hooks)
         self._pace = Pace()
         rates = app.registry.rates()
         self._limits = Limits(rates) if rates else None
@@ -107,6 +114,7 @@ class Worker:
             prefetch=services.prefetch,
             max_bytes=services.max_bytes,
             wake=self._wake.set,
+            hooks=services.hooks,
         )
 
     # Called by the host.
@@ -366,7 +374,8 @@ class Worker:
             first = False
             started_us = self._clock.now_us()
             outcome = self._runner.run(running)
-            self._pace.ran(self._clock.monotonic() - running.since)
+            seconds = self._clock.monotonic() - running.since
+            self._pace.ran(seconds)
             settlement = to_settlement(
                 running.row,
                 outcome,
@@ -378,6 +387,7 @@ class Worker:
                 late = running.row.envelope.message_id
                 log.warning("a handler ended after its timeout; its outcome is refused", app=self.app.address, id=late)
                 raise GivenUp
+            self._runner.ended(running, outcome, seconds)
             if settlement.state is State.WAITING and settlement.ordered:
                 break
             if settlement.state is not State.SUCCEEDED and running.row.envelope.stop_on_failure:
@@ -440,7 +450,8 @@ class Worker:
         app, envelope = self.app.address, running.row.envelope
         log.warning("a handler outlived its timeout; going on without it", app=app, id=envelope.message_id)
         now_us = self._clock.now_us()
-        ran_us = round((self._clock.monotonic() - running.since) * 1_000_000)
+        seconds = self._clock.monotonic() - running.since
+        ran_us = round(seconds * 1_000_000)
         settlement = to_settlement(
             running.row, outcome, started_us=now_us - ran_us, finished_us=now_us, phases=running.phase_times()
         )
@@ -450,6 +461,7 @@ class Worker:
         self._unsettled = (batch, [*done, settlement], rest)
         self._go_on()
         self._wake.set()
+        self._runner.ended(running, outcome, seconds)
 
     # Trouble.
 

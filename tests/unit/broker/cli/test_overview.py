@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from broker.cli import catalogue
+from broker.errors import InterAppError
 from broker.handlers.context import Context
 from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.clock import SystemClock
@@ -166,7 +167,7 @@ def test_kinds(cli: Any, registries: dict[str, Any]) -> None:
 
 def test_kinds_of_a_broken_package(cli: Any, registries: dict[str, Any]) -> None:
     """A package whose registry cannot be loaded is named on stderr; the kinds of the others are listed."""
-    registries["broken"] = plugins.InterAppError("broken cannot be loaded")
+    registries["broken"] = InterAppError("broken cannot be loaded")
     registries["odd"] = object()
     result = cli("kinds", "--json")
     assert len(lines(result)) == 3
@@ -186,7 +187,7 @@ def test_kind_taken_twice(cli: Any, registries: dict[str, Any]) -> None:
     result = cli("kinds")
     assert result.exit_code == 1
     assert "OtherPong" in result.stderr
-    with pytest.raises(plugins.InterAppError, match=r"t\.pong"):
+    with pytest.raises(InterAppError, match=r"t\.pong"):
         catalogue.catalogue_of([registry(), other])
 
 

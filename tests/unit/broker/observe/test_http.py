@@ -10,6 +10,7 @@ import pytest
 from broker.errors import InterAppError
 from broker.observe.health import Check, Health
 from broker.observe.http import HealthServer
+from broker.observe.metrics import Metrics
 
 
 @pytest.fixture
@@ -109,3 +110,22 @@ def test_port_is_free_again(health: Health) -> None:
     again.start()
     assert ask(again, "/livez")[0] == 200
     again.stop()
+
+
+def test_metrics(health: Health) -> None:
+    """``/metrics`` has what was noted, as Prometheus reads it, whatever the checks say; it is only read."""
+    metrics = Metrics()
+    health.add("table", lambda: Check(ok=False, detail="away"))
+    server = HealthServer(health, "127.0.0.1", 0, metrics)
+    server.start()
+    try:
+        metrics.handled("m1000-a.clk1", "tcr.poll-now", "succeeded", 0.1)
+        status, body, headers = ask(server, "/metrics")
+        assert status == 200
+        assert headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert body.decode() == metrics.text()
+        assert b'kind="tcr.poll-now"' in body
+        assert ask(server, "/metrics", "HEAD")[:2] == (200, b"")
+        assert ask(server, "/metrics", "POST")[0] == 405
+    finally:
+        server.stop()

@@ -177,3 +177,20 @@ def test_either_the_outcome_or_the_giving_up_counts(hectic: None) -> None:
         given_up = made.give_up(running)
         thread.join()
         assert kept == [not given_up]
+
+
+def test_rows_that_may_not_start_yet_are_passed_over() -> None:
+    """A row that must wait is not started but handed over with its time; a later one that need not wait starts."""
+    made = batch(4)
+    running = made.start_next(1.0, lambda row: 77 if row.seq != 2 else None)
+    assert running is not None
+    assert running.row.seq == 2
+    made.finish(outcome(running.row))
+    assert made.start_next(1.0, lambda _row: 88) is None
+    done, rest = made.hand_over()
+    assert [item.row.seq for item in done] == [2]
+    assert [(row.seq, row.due_us) for row in rest] == [(0, 77), (1, 77), (3, 88)]
+    assert made.hand_over() == ([], [])
+    made.take_back(done, rest)
+    assert made.start_next(1.0) is None, "they still wait"
+    assert [(row.seq, row.due_us) for row in made.hand_over()[1]] == [(0, 77), (1, 77), (3, 88)]

@@ -1,0 +1,1 @@
+"""Middleware: named hooks around a message, and what is built on them."""
