@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -248,6 +249,16 @@ def test_a_missing_codec_is_said_when_the_app_starts(site: Site) -> None:
 
     with pytest.raises(TypeError, match="two codecs"):
         site.host(registry(Measured, codecs=[Packed()]), registry(Passed, codecs=[Other()]))
+
+
+def test_a_codec_that_cannot_go_to_another_process_is_named(site: Site) -> None:
+    """An app with isolated handlers is refused when a codec of it cannot be copied to their process."""
+    codec = Packed()
+    codec.lock = threading.Lock()  # type: ignore[attr-defined]
+    child = HandlerRegistry[Any]("child", codecs=[codec])
+    child.handles(Measured, timeout=PATIENCE_S, isolated=True)(pass_on)
+    with pytest.raises(TypeError, match="cannot get a copy of the codec of application/x-packed"):
+        site.host(child)
 
 
 def test_a_process_that_only_sends_is_given_its_codecs(site: Site) -> None:

@@ -2,17 +2,31 @@
 
 import re
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+from pydantic import Field, JsonValue
 
 from broker.cli.root import BUILT_IN
+from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.state import LEGAL_MOVES, Reason, State
+from broker.messages.catalogue import Catalogue
+from broker.messages.codec import decode_envelope
+from broker.messages.envelope import Envelope
+from broker.messages.message import Command, Message, Reply
+from broker.messages.schema_lock import Lock, breaking_changes, lock_of
 from broker.settings import EnvironmentSettings, InterAppSettings
 from lantime.settings import LantimeSettings
 from tcr_child.settings import TcrSettings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+
+
+class PulseSet(Reply):
+    """Answers the command of docs/messages.md."""
+
+    kind: ClassVar[str] = "acme.pulse-set"
 
 
 def rows(text: str) -> list[list[str]]:
@@ -47,7 +61,16 @@ def test_every_setting_is_documented(settings: type[EnvironmentSettings]) -> Non
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/deploy.md", "docs/operations.md", "docs/handlers.md", "docs/calls.md"]
+    "page",
+    [
+        "README.md",
+        "docs/deploy.md",
+        "docs/operations.md",
+        "docs/handlers.md",
+        "docs/calls.md",
+        "docs/messages.md",
+        "docs/extend.md",
+    ],
 )
 def test_every_command_that_a_page_names_exists(page: str) -> None:
     """What a page tells a reader to type is a command of interapp."""
@@ -61,6 +84,37 @@ def test_every_command_that_a_page_names_exists(page: str) -> None:
     plugged = {"demo", "simulator", "slots", "parent", "child"}
     prose = {"a", "and", "as", "for", "in", "is", "itself", "on", "reads", "the"}
     assert named - prose <= BUILT_IN.keys() | plugged
+
+
+def test_the_messages_page_can_be_followed() -> None:
+    """The code of docs/messages.md runs, its upcaster does what the page says, and the check names what the page shows."""
+    text = (DOCS / "messages.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {
+        "ClassVar": ClassVar,
+        "Command": Command,
+        "Field": Field,
+        "HandlerRegistry": HandlerRegistry,
+        "JsonValue": JsonValue,
+        "Message": Message,
+        "Module": object,
+        "PulseSet": PulseSet,
+    }
+    classes = []
+    for block in blocks:
+        exec(compile(block, "docs/messages.md", "exec"), names)  # noqa: S102 it is the page's own code
+        classes.append(names["SetPulse"])
+    first, second = classes[0], classes[1]
+    envelope = Envelope(
+        message_id="m", kind="acme.set-pulse", body=b'{"output": 1, "length_s": 0.25}', destination="a", version=1
+    )
+    assert decode_envelope(second, envelope) == second(output=1, length_ms=250)
+    assert names["handlers"].codecs.known() == "application/json, application/cbor"
+    locked, now = lock_of(Catalogue([first])), lock_of(Catalogue([second]))
+    assert breaking_changes(locked, now) == []
+    as_if = now.kinds["acme.set-pulse"].model_copy(update={"version": 1, "oldest_version": 1})
+    for line in breaking_changes(locked, Lock(kinds={"acme.set-pulse": as_if})):
+        assert line in text
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,20 @@ def test_kinds(cli: Any, registries: dict[str, Any]) -> None:
     assert "number: int" in cli("kinds").stdout
 
 
+def test_kinds_and_their_versions(cli: Any, registries: dict[str, Any]) -> None:
+    """A kind shows its version and, when older ones are understood, the oldest."""
+
+    class Old(Event):
+        kind: ClassVar[str] = "t.old"
+        version: ClassVar[int] = 4
+        upcasters: ClassVar = {2: dict, 3: dict}
+
+    registries["t"].sends(Old)
+    found = {line["kind"]: (line["version"], line["oldest_version"]) for line in lines(cli("kinds", "--json"))}
+    assert (found["t.old"], found["t.ping"]) == ((4, 2), (1, 1))
+    assert "4 (from 2)" in cli("kinds").stdout
+
+
 def test_kinds_of_a_broken_package(cli: Any, registries: dict[str, Any]) -> None:
     """A package whose registry cannot be loaded is named on stderr; the kinds of the others are listed."""
     registries["broken"] = InterAppError("broken cannot be loaded")

@@ -4,11 +4,15 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+import sqlalchemy as sa
 
+from broker.cli import plugins
+from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.state import Reason, State
+from broker.messages.message import Command, Message
 from broker.table.changes import Changes
 from broker.table.database import Database
 from broker.table.rows import Settlement
@@ -45,6 +49,55 @@ def test_body_from_stdin(cli: Any, database: Database) -> None:
     assert cli("send", "t1", "a.b", "-", "--any-kind", stdin=' {"µ": [1, 2]}\n').exit_code == 0
     story = json.loads(cli("handlers", "show", handlers(cli)[0]["id"], "--json").stdout)
     assert story["body"] == {"µ": [1, 2]}
+
+
+class Shout:
+    """JSON in capitals."""
+
+    content_type = "application/x-shout"
+
+    def encode(self, message: Message) -> bytes:
+        return message.model_dump_json().upper().encode()
+
+    def decode(self, message_class: type[Message], body: bytes) -> object:
+        return json.loads(body.lower())
+
+
+class Say(Command[None]):
+    kind: ClassVar[str] = "t.say"
+    version: ClassVar[int] = 3
+    content_type: ClassVar[str] = Shout.content_type
+    word: str
+
+
+@pytest.mark.parametrize("codecs", [[Shout()], []])
+def test_a_kind_with_a_codec(
+    cli: Any, database: Database, monkeypatch: pytest.MonkeyPatch, codecs: list[Shout]
+) -> None:
+    """A kind that is not sent as JSON is given as JSON and sent by its codec, also when it is edited; without, refused."""
+    registry = HandlerRegistry[None]("t", codecs=codecs)
+    registry.sends(Say)
+    monkeypatch.setattr(plugins, "names", lambda _group: ["t"])
+    monkeypatch.setattr(plugins, "load", lambda _group, _name: registry)
+    result = cli("send", "t1", "t.say", '{"word": "a"}')
+    if not codecs:
+        assert result.exit_code == 2
+        assert "it is sent as application/x-shout" in result.stderr
+        assert handlers(cli) == []
+        return
+    assert result.exit_code == 0, result.stderr
+
+    def sent() -> tuple[bytes, str, int]:
+        query = sa.text("SELECT body, content_type, version FROM messages")
+        with database.read() as connection:
+            row = connection.execute(query).one()
+        return bytes(row.body), row.content_type, row.version
+
+    assert sent() == (b'{"WORD":"A"}', "application/x-shout", 3)
+    (row,) = handlers(cli)
+    assert cli("handlers", "cancel", row["id"]).exit_code == 0
+    assert cli("handlers", "retry", row["id"], "--body", '{"word": "b"}').exit_code == 0
+    assert sent() == (b'{"WORD":"B"}', "application/x-shout", 3)
 
 
 @pytest.mark.parametrize(

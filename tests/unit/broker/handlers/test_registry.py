@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from broker.errors import InvalidMessage
 from broker.handlers.context import Context
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import Backoff
@@ -134,6 +135,40 @@ def test_a_registry_includes_another_with_its_kinds() -> None:
     one.include(two)
     assert [handler.name for handler in one] == [f"{__name__}.answer"]
     assert "test.order" in one.catalogue
+
+
+class Plain:
+    """A codec."""
+
+    content_type = "text/plain"
+
+    def encode(self, message: Message) -> bytes:
+        return b""
+
+    def decode(self, message_class: type[Message], body: bytes) -> object:
+        return {}
+
+
+class OtherPlain(Plain):
+    """Another codec of the same content type."""
+
+
+class Written(Event):
+    kind: ClassVar[str] = "test.written"
+    content_type: ClassVar[str] = "text/plain"
+
+
+def test_a_registry_includes_the_codecs_of_another() -> None:
+    """What an included registry sends needs its codecs: they come along, and two that differ are refused."""
+    one, two = registry(), HandlerRegistry[str]("two", codecs=[Plain()])
+    two.sends(Written)
+    one.sends(Written)
+    with pytest.raises(InvalidMessage, match=r"test\.written: it is sent as text/plain"):
+        one.check_codecs()
+    one.include(two)
+    one.check_codecs()
+    with pytest.raises(TypeError, match=r"'text/plain' has two codecs: .*\.Plain and .*\.OtherPlain"):
+        one.include(HandlerRegistry[str]("three", codecs=[OtherPlain()]))
 
 
 def test_two_classes_of_one_kind_are_refused() -> None:
