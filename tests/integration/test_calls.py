@@ -191,6 +191,9 @@ def test_what_is_not_final_in_time_is_not_yet(site: Site) -> None:
 def test_the_first_failure_ends_a_call(site: Site) -> None:
     """With stop_on_failure nothing of the call runs after a failure, though its messages were claimed together."""
     _, client, bench = start(site)
+    # So that many are claimed at once.
+    client.request_call([Do(n=0)] * 100, to=CHILD, timeout=PATIENCE_S)
+    bench.ran.clear()
     messages = [Do(n=1), Do(n=-1), *(Do(n=n) for n in range(2, 40))]
     results = client.request_call(messages, to=CHILD, timeout=PATIENCE_S, stop_on_failure=True)
     assert bench.ran == [1, -1]
