@@ -12,6 +12,7 @@ from broker.errors import InterAppError
 from broker.handlers.registry import HandlerRegistry
 from broker.messages.catalogue import Catalogue
 from broker.messages.message import Command, Event, Message
+from broker.messages.priority import LOWEST
 
 MODULE = re.compile(r"\b(?:\w+\.)+(?=\w)")
 
@@ -74,6 +75,12 @@ def known_kinds(registries: Iterable[HandlerRegistry[Any]]) -> list[KnownKind]:
     """Return what is shown of every kind, in the order of the kinds. Raises as ``catalogue_of``."""
     registries = list(registries)
     return [_known(message, registries) for message in catalogue_of(registries)]
+
+
+def priority_of(kind: str) -> int:
+    """Return what messages of a kind are sent with by themselves; the lowest when no installed package knows the kind."""
+    catalogue = catalogue_of(load_registries()[0])
+    return catalogue[kind].priority if kind in catalogue else LOWEST
 
 
 def sort_of(message: type[Message]) -> str:

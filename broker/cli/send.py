@@ -1,16 +1,21 @@
 """``interapp send``: a message from the command line."""
 
 import math
+from datetime import UTC, datetime
 
 import click
 
+from broker.cli.catalogue import priority_of
 from broker.cli.checked_body import checked_body, given_body
 from broker.cli.sending import SOURCE, Sending
+from broker.cli.words import later
 from broker.lifecycle.address import checked_address
 from broker.lifecycle.clock import SystemClock
 from broker.lifecycle.ids import new_id
 from broker.lifecycle.state import State
+from broker.messages.due import at_ms
 from broker.messages.envelope import Envelope
+from broker.messages.priority import HIGHEST, LOWEST, OPERATOR
 from broker.settings import InterAppSettings
 
 
@@ -27,6 +32,13 @@ def _finite(_ctx: click.Context, _parameter: click.Parameter, value: float | Non
     return value
 
 
+def _at(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
+    try:
+        return None if value is None else later(value, datetime.now(UTC))
+    except ValueError as exc:
+        raise click.BadParameter(str(exc)) from exc
+
+
 @click.command()
 @click.argument("destination", callback=_address)
 @click.argument("kind")
@@ -34,14 +46,33 @@ def _finite(_ctx: click.Context, _parameter: click.Parameter, value: float | Non
 @click.option(
     "--wait", "wait_seconds", metavar="SECONDS", type=float, callback=_finite, help="Wait for the reply and print it."
 )
+@click.option(
+    "--at", metavar="TIME", callback=_at, help="When it is due: +30s, +10m, +2h, or an ISO time; past means at once."
+)
+@click.option(
+    "--priority",
+    metavar="N",
+    type=click.IntRange(LOWEST, HIGHEST),
+    help=f"{LOWEST} to {HIGHEST}, higher goes first; {OPERATOR} unless its kind has a higher one of its own.",
+)
 @click.option("--any-kind", is_flag=True, help="Send a kind that no installed package knows, unchecked.")
-def send(destination: str, kind: str, body: str, *, wait_seconds: float | None, any_kind: bool) -> int:
+def send(
+    destination: str,
+    kind: str,
+    body: str,
+    *,
+    wait_seconds: float | None,
+    at: datetime | None,
+    priority: int | None,
+    any_kind: bool,
+) -> int:
     """Send a message to an app and print its id; with --wait, print its reply instead.
 
     JSON is the message's body, {} by default, - to read it from stdin. It is checked before anything is sent.
     """
     settings = InterAppSettings.load()
     content, version = checked_body(kind, given_body(body), any_kind=any_kind, max_bytes=settings.message_max_bytes)
+    now_us = SystemClock().now_us()
     with Sending(settings, SystemClock()) as sending:
         envelope = Envelope(
             message_id=new_id(),
@@ -51,7 +82,9 @@ def send(destination: str, kind: str, body: str, *, wait_seconds: float | None, 
             source=SOURCE,
             call_id=new_id(),
             version=version,
-            sent_us=SystemClock().now_us(),
+            at_ms=at_ms(at, now_us),
+            priority=max(OPERATOR, priority_of(kind)) if priority is None else priority,
+            sent_us=now_us,
             user=sending.user,
         )
         sending.commit(envelope)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -10,9 +11,11 @@ from pydantic import BaseModel
 from broker.lifecycle.address import checked_address
 from broker.lifecycle.ids import derived_id
 from broker.messages.codec import encode
+from broker.messages.due import at_ms
 from broker.messages.effects import DocumentWrite, Effects
 from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Event, Message
+from broker.messages.priority import checked_priority
 
 ResourceT = TypeVar("ResourceT")
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -100,14 +103,18 @@ class Outbox:
         correlation_id: str = "",
         deadline_ms: int | None = None,
         traceparent: str = "",
+        at: datetime | None = None,
+        priority: int | None = None,
     ) -> str:
-        """Add a message to one app; return its id."""
+        """Add a message to one app; return its id. Raises ValueError or TypeError for an address, time or priority that is none."""
         envelope = self._envelope(
             message,
             checked_address(to),
             correlation_id=correlation_id,
             deadline_ms=deadline_ms,
             traceparent=traceparent,
+            at=at,
+            priority=priority,
         )
         self._sent.append(envelope)
         return envelope.message_id
@@ -130,7 +137,10 @@ class Outbox:
         correlation_id: str,
         deadline_ms: int | None = None,
         traceparent: str = "",
+        at: datetime | None = None,
+        priority: int | None = None,
     ) -> Envelope:
+        now_us = self._now_us()
         position = len(self._sent) + len(self._events)
         body = encode(message)
         content = (message.kind, destination, sha256(body).hexdigest()) if self._by_content else ()
@@ -144,8 +154,10 @@ class Outbox:
             correlation_id=correlation_id,
             version=message.version,
             deadline_ms=deadline_ms,
+            at_ms=at_ms(at, now_us),
+            priority=message.priority if priority is None else checked_priority(priority),
             traceparent=traceparent,
-            sent_us=self._now_us(),
+            sent_us=now_us,
             user=self._user,
         )
 
@@ -170,14 +182,28 @@ class Context(Generic[ResourceT]):
         """Whether the handler should stop: cancelled by an operator, out of time, or its worker was superseded."""
         return self.cancel_requested()
 
-    def send(self, message: Command[Any] | Event, *, to: str, deadline_ms: int | None = None) -> str:
-        """Send a message with this run's outcome, or not at all; return its id."""
+    def send(
+        self,
+        message: Command[Any] | Event,
+        *,
+        to: str,
+        deadline_ms: int | None = None,
+        at: datetime | None = None,
+        priority: int | None = None,
+    ) -> str:
+        """Send a message with this run's outcome, or not at all; return its id.
+
+        ``at`` is when it is due, with a time zone (None, or past: at once), ``priority`` 0 to 9 (None: its class's).
+        Raises ValueError, TypeError.
+        """
         return self.outbox.send(
             message,
             to=to,
             correlation_id=self.envelope.message_id,
             deadline_ms=deadline_ms,
             traceparent=self.envelope.traceparent,
+            at=at,
+            priority=priority,
         )
 
     def publish(self, event: Event) -> str:

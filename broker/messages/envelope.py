@@ -31,6 +31,10 @@ class Envelope:
     """Version of the body's shape (``x-version``)."""
     deadline_ms: int | None = None
     """Milliseconds since 1970 after which no handler is started (``x-deadline``)."""
+    at_ms: int | None = None
+    """Milliseconds since 1970 before which no handler is started (``x-at``); None once it is due."""
+    priority: int = 0
+    """0 to 9; of what waits for an app, the highest is handled first."""
     traceparent: str = ""
     """W3C trace context."""
     sent_us: int = 0

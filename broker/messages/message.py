@@ -5,12 +5,14 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from broker.messages.priority import LOWEST, checked_priority
+
 KIND = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 """A kind is two or more words joined by dots, e.g. ``tcr.set-output``."""
 
 KIND_MAX_LENGTH = 120
 
-RESERVED_FIELDS = frozenset({"kind", "version"})
+RESERVED_FIELDS = frozenset({"kind", "version", "priority"})
 """Attributes of the class, not of its body."""
 
 
@@ -25,6 +27,8 @@ class Message(BaseModel):
     kind: ClassVar[str]
     version: ClassVar[int] = 1
     """Version of the body's shape, sent in the header ``x-version``."""
+    priority: ClassVar[int] = LOWEST
+    """What it is sent with unless its sender says otherwise, 0 to 9: of what waits for an app, the highest goes first."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -40,6 +44,10 @@ class Message(BaseModel):
             raise TypeError(
                 f"{cls.__qualname__}.kind = {kind!r}: a kind is two or more words of a-z, 0-9 and '-', joined by dots"
             )
+        try:
+            checked_priority(cls.priority, f"{cls.__qualname__}.priority")
+        except ValueError as exc:
+            raise TypeError(str(exc)) from exc
 
 
 class Reply(Message):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from itertools import count
 from typing import Any, TypeVar
@@ -17,9 +18,11 @@ from broker.lifecycle.clock import Clock
 from broker.lifecycle.ids import derived_id, new_id
 from broker.lifecycle.state import State
 from broker.messages.codec import decode, encode
+from broker.messages.due import at_ms
 from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Event, Message, Reply
+from broker.messages.priority import checked_priority
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.replies import Replies
 from broker.table.documents import AppDocuments
@@ -56,9 +59,11 @@ class Transaction:
     outbox: Outbox
     documents: Documents
 
-    def send(self, message: Command[Any] | Event, *, to: str) -> str:
-        """Add a message to one app; return its id."""
-        return self.outbox.send(message, to=to)
+    def send(
+        self, message: Command[Any] | Event, *, to: str, at: datetime | None = None, priority: int | None = None
+    ) -> str:
+        """Add a message to one app; return its id. ``at`` and ``priority`` as in ``Client.send``."""
+        return self.outbox.send(message, to=to, at=at, priority=priority)
 
     def publish(self, event: Event) -> str:
         """Add an event to all who subscribed; return its id."""
@@ -97,22 +102,41 @@ class Client:
         *,
         to: str,
         deadline_ms: int | None = None,
+        at: datetime | None = None,
+        priority: int | None = None,
         wait_for_table: float = 0.0,
     ) -> str:
         """Commit a message for one app and return its id; it will reach a final state whatever happens.
 
-        ``deadline_ms`` is milliseconds since 1970 after which its handler is not started. ``wait_for_table`` is how many
-        seconds to go on trying while the database is away. Raises ValueError for a bad address, InvalidMessage when
-        it is too large, TableUnavailable.
+        ``deadline_ms`` is milliseconds since 1970 after which its handler is not started. ``at`` is when it is due, with a
+        time zone (None, or past: at once). ``priority`` is 0 to 9 (None: its class's); of what waits for an app and is
+        due, the highest is handled first. ``wait_for_table`` is how many seconds to go on trying while the database is
+        away. Raises ValueError for a bad address, due time or priority, TypeError when ``at`` is no datetime, InvalidMessage
+        when it is too large, TableUnavailable.
         """
-        envelope = self._envelope(message, checked_address(to), new_id(), deadline_ms=deadline_ms)
+        envelope = self._envelope(
+            message, checked_address(to), new_id(), deadline_ms=deadline_ms, at=at, priority=priority
+        )
         self._commit(Effects(sent=(envelope,)), wait_seconds=wait_for_table)
         return envelope.message_id
 
-    def send_call(self, messages: Sequence[Command[Any] | Event], *, to: str, wait_for_table: float = 0.0) -> list[str]:
-        """Commit messages for one app in one transaction, in order; return their ids. Raises as ``send``."""
+    def send_call(
+        self,
+        messages: Sequence[Command[Any] | Event],
+        *,
+        to: str,
+        at: datetime | None = None,
+        priority: int | None = None,
+        wait_for_table: float = 0.0,
+    ) -> list[str]:
+        """Commit messages for one app in one transaction, in order; return their ids.
+
+        ``at`` and ``priority`` hold for all of them. Raises as ``send``.
+        """
         call_id = new_id()
-        envelopes = tuple(self._envelope(message, checked_address(to), call_id) for message in messages)
+        envelopes = tuple(
+            self._envelope(message, checked_address(to), call_id, at=at, priority=priority) for message in messages
+        )
         self._commit(Effects(sent=envelopes), wait_seconds=wait_for_table)
         return [envelope.message_id for envelope in envelopes]
 
@@ -200,9 +224,17 @@ class Client:
         self._outgoing.publish(rows, effects.events)
 
     def _envelope(
-        self, message: Message, destination: str, call_id: str, *, deadline_ms: int | None = None
+        self,
+        message: Message,
+        destination: str,
+        call_id: str,
+        *,
+        deadline_ms: int | None = None,
+        at: datetime | None = None,
+        priority: int | None = None,
     ) -> Envelope:
         body = encode(message)
+        now_us = self._clock.now_us()
         run = current_run.get()
         message_id = new_id() if run is None else run.next_id(message.kind, body)
         return Envelope(
@@ -215,7 +247,9 @@ class Client:
             correlation_id=str(run.seed[0]) if run else "",
             version=message.version,
             deadline_ms=deadline_ms,
-            sent_us=self._clock.now_us(),
+            at_ms=at_ms(at, now_us),
+            priority=message.priority if priority is None else checked_priority(priority),
+            sent_us=now_us,
             user=self._transport.user,
         )
 

@@ -4,7 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from broker.lifecycle.state import State
+from broker.messages.due import checked_at
 from broker.messages.envelope import Envelope
+from broker.messages.priority import HIGHEST, LOWEST
 
 VERSIONS = range(1, 2**31)
 UNUSABLE_VERSION = -1
@@ -30,6 +32,8 @@ def storable(envelope: Envelope) -> Envelope:
         traceparent=clean(envelope.traceparent),
         version=envelope.version if envelope.version in VERSIONS else UNUSABLE_VERSION,
         deadline_ms=None if deadline_ms is None else max(-BIGGEST, min(BIGGEST, deadline_ms)),
+        at_ms=checked_at(envelope.at_ms),
+        priority=max(LOWEST, min(HIGHEST, envelope.priority)),
         sent_us=max(0, min(BIGGEST, envelope.sent_us)),
     )
 
@@ -59,6 +63,8 @@ def to_row(envelope: Envelope, *, doorbell: str = "") -> dict[str, Any]:
         "body_size": len(envelope.body),
         "doorbell": doorbell,
         "sent_us": envelope.sent_us,
+        "priority": envelope.priority,
+        "due_us": 0 if envelope.at_ms is None else envelope.at_ms * 1000,
         "published": False,
         "received_us": None,
         "state": State.WAITING.value,
@@ -82,6 +88,8 @@ def to_envelope(row: Any) -> Envelope:
         content_type=row.content_type,
         version=row.version,
         deadline_ms=row.deadline_ms,
+        at_ms=-(-row.due_us // 1000) or None,
+        priority=row.priority,
         traceparent=row.traceparent,
         sent_us=row.sent_us,
         user=row.amqp_user,

@@ -76,6 +76,7 @@ messages = sa.Table(
 sa.Index(
     "messages_open",
     messages.c.destination,
+    messages.c.due_us,
     messages.c.priority.desc(),
     messages.c.seq,
     postgresql_where=sa.text("open"),
@@ -92,6 +93,7 @@ sa.Index("messages_failed", messages.c.seq, postgresql_where=sa.text("failed"), 
 sa.Index(
     "messages_ordered",
     messages.c.destination,
+    messages.c.priority.desc(),
     messages.c.seq,
     postgresql_where=sa.text("open AND ordered"),
     sqlite_where=sa.text("open AND ordered"),
