@@ -156,6 +156,7 @@ class Outbox:
             deadline_ms=deadline_ms,
             at_ms=at_ms(at, now_us),
             priority=message.priority if priority is None else checked_priority(priority),
+            keep_last=not destination and isinstance(message, Event) and message.keep_last,
             traceparent=traceparent,
             sent_us=now_us,
             user=self._user,

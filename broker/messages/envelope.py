@@ -39,6 +39,8 @@ class Envelope:
     """W3C trace context."""
     sent_us: int = 0
     """Sender's wall clock in microseconds since 1970; 0 when it did not say."""
+    keep_last: bool = False
+    """Whether this event is kept for apps that subscribe later. It does not travel."""
     user: str = ""
     """RabbitMQ user that published it, as RabbitMQ verified (AMQP ``user_id``)."""
 

@@ -57,6 +57,16 @@ class Reply(Message):
 class Event(Message):
     """A fact, told to every app that subscribed to it."""
 
+    keep_last: ClassVar[bool] = False
+    """Whether the newest one of each source is kept for apps that subscribe later. It makes each publish a little dearer."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class whose body would hide whether its events are kept."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if "keep_last" in cls.model_fields:
+            raise TypeError(f"{cls.__qualname__}.keep_last is a field, but every event class has that attribute")
+
 
 ReplyT = TypeVar("ReplyT", bound="Reply | None")
 

@@ -249,6 +249,7 @@ class Client:
             deadline_ms=deadline_ms,
             at_ms=at_ms(at, now_us),
             priority=message.priority if priority is None else checked_priority(priority),
+            keep_last=not destination and isinstance(message, Event) and message.keep_last,
             sent_us=now_us,
             user=self._transport.user,
         )

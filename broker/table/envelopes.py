@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from broker.lifecycle.ids import derived_id
 from broker.lifecycle.state import State
 from broker.messages.due import checked_at
 from broker.messages.envelope import Envelope
@@ -72,6 +73,12 @@ def to_row(envelope: Envelope, *, doorbell: str = "") -> dict[str, Any]:
         "error": None,
         "finished_us": None,
     }
+
+
+def copy_of(event: Envelope, to: str) -> Envelope:
+    """Return the copy of an event for one subscriber; its id follows from both, so that it is there once."""
+    copy_id = derived_id(event.message_id, to)
+    return replace(event, message_id=copy_id, destination=to, correlation_id=event.message_id, keep_last=False)
 
 
 def to_envelope(row: Any) -> Envelope:

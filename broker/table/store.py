@@ -1,14 +1,12 @@
 """Writes of the handler table: accept, arrive, claim, settle. Every method is one transaction over a whole batch."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from broker.errors import Superseded
 from broker.lifecycle.clock import Clock
-from broker.lifecycle.ids import derived_id
 from broker.lifecycle.state import Reason, State
 from broker.messages.due import EARLIEST_MS, LATEST_MS, UNUSABLE_AT
 from broker.messages.effects import Effects
@@ -17,7 +15,8 @@ from broker.table import statements
 from broker.table.claim_plan import ClaimPlan, plan_claim
 from broker.table.database import Database
 from broker.table.documents import write_documents
-from broker.table.envelopes import storable, to_envelope, to_row
+from broker.table.envelopes import copy_of, storable, to_envelope, to_row
+from broker.table.last_events import keep_last
 from broker.table.rows import Candidate, Claimed, FactsOf, Lease, Settled, Settlement, Standing
 from broker.table.schema import history, messages
 from broker.table.subscriptions import subscribers
@@ -188,10 +187,8 @@ class HandlerTable:
             return set(connection.execute(query).scalars())
 
     def _add(self, connection: Connection, effects: Effects, *, app: str, doorbell: str = "") -> list[Envelope]:
-        copies = [
-            replace(event, message_id=derived_id(event.message_id, to), destination=to, correlation_id=event.message_id)
-            for event, to in subscribers(connection, effects.events)
-        ]
+        keep_last(connection, effects.events)
+        copies = [copy_of(event, to) for event, to in subscribers(connection, effects.events)]
         sent = [*effects.sent, *copies]
         statements.INSERT_MESSAGES.execute(connection, [to_row(envelope, doorbell=doorbell) for envelope in sent])
         write_documents(connection, app, effects.documents, self._clock.now_us())
