@@ -88,6 +88,20 @@ def test_a_worker_wakes_when_a_message_is_due(site: Site, monkeypatch: pytest.Mo
     assert desk.ran == [1, 2]
 
 
+def test_a_look_at_the_table_wakes_a_worker_in_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that nobody rang learns from one look at the table when the next message is due, and needs no second look."""
+    monkeypatch.setattr("broker.runtime.presence.BEAT_SECONDS", 600.0)
+    host, desk = site.host(), Desk()
+    host.add(app(noting(), desk))
+    host._presence._beat()
+    eventually(active(host), timeout=PATIENCE_S)
+    sender = site.host(transport=Deaf(site.carrier() if site.memory is None else Borrowed(site.memory)))
+    later = sender.client(PARENT).send(Note(n=1), to=CHILD, at=soon(1.2))
+    host._presence._beat()
+    assert site.place.row(later)["state"] == "waiting"
+    site.row(later, State.SUCCEEDED)
+
+
 def test_a_scheduled_message_outlives_everything_but_the_table(site: Site) -> None:
     """Its sender and its child down, its delivery lost: a child that starts later handles it at its time."""
     sender = site.host(transport=Deaf(site.carrier() if site.memory is None else Borrowed(site.memory)))

@@ -46,7 +46,9 @@ def test_every_setting_is_documented(settings: type[EnvironmentSettings]) -> Non
     assert {name for name in named if name not in text} == set()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/deploy.md", "docs/operations.md", "docs/handlers.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/deploy.md", "docs/operations.md", "docs/handlers.md", "docs/sending.md"]
+)
 def test_every_command_that_a_page_names_exists(page: str) -> None:
     """What a page tells a reader to type is a command of interapp."""
     text = (ROOT / page).read_text(encoding="utf-8")
