@@ -2,7 +2,7 @@
 
 import json
 
-from broker.cli.lines import CONNECTOR_WORDS, next_attempt_us, round_trip_us, worker_status
+from broker.cli.lines import CONNECTOR_WORDS, next_attempt_us, round_trip_us, scheduled, worker_status
 from broker.cli.plain import Cell
 from broker.cli.words import age, duration
 from broker.lifecycle.ids import short_id
@@ -102,7 +102,7 @@ def note(row: HandlerRow, now_us: int) -> str:
     parts = []
     due_us = next_attempt_us(row, now_us)
     if due_us is not None:
-        parts.append(f"next try in {age(due_us - now_us)}")
+        parts.append(f"{'due' if scheduled(row) else 'next try'} in {age(due_us - now_us)}")
     if row.cancel_requested and row.state is State.PROCESSING:
         parts.append("cancel requested")
     if row.state is State.PROCESSING and row.progress:

@@ -12,6 +12,7 @@ from broker.messages.catalogue import sort_of
 from broker.messages.codec import decode, encode_as_said
 from broker.messages.codecs import JSON_ONLY
 from broker.messages.message import JSON, KIND, KIND_MAX_LENGTH
+from broker.messages.priority import LOWEST
 from broker.runtime.registries import catalogue_of, codecs_of, load_registries
 from broker.settings import InterAppSettings
 
@@ -22,6 +23,8 @@ class Checked(NamedTuple):
     body: bytes
     version: int
     content_type: str
+    priority: int
+    """What messages of its kind are sent with by themselves."""
 
 
 def given_body(argument: str) -> bytes:
@@ -54,12 +57,13 @@ def _checked(kind: str, body: bytes, trials: str, *, any_kind: bool) -> Checked:
             raise Refusal(f"{kind} is a reply: it answers a command and is not sent by itself")
         try:
             codecs = JSON_ONLY if message.content_type == JSON else codecs_of(registries)
-            return Checked(encode_as_said(decode(message, body), codecs), message.version, message.content_type)
+            content = encode_as_said(decode(message, body), codecs)
         except ContractError as exc:
             raise Refusal(str(exc)) from exc
+        return Checked(content, message.version, message.content_type, message.priority)
     if not any_kind:
         raise Refusal(f"no installed package knows the kind {kind!r}; see interapp kinds, or send it with --any-kind")
-    return Checked(_checked_json(body), 1, JSON)
+    return Checked(_checked_json(body), 1, JSON, LOWEST)
 
 
 def _checked_json(body: bytes) -> bytes:

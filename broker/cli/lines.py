@@ -38,6 +38,7 @@ def handler_line(row: HandlerRow, now_us: int) -> dict[str, Any]:
         "error": row.error,
         "attempts": row.attempts,
         "max_attempts": row.max_attempts,
+        "priority": row.priority,
         "worker": row.worker,
         "sent_at": to_iso(row.sent_us or None),
         "received_at": to_iso(row.received_us),
@@ -150,6 +151,11 @@ def worker_status(row: WorkerRow, now_us: int) -> str:
 def next_attempt_us(row: HandlerRow, now_us: int) -> int | None:
     """Return when the next attempt is due, while it waits for a later time."""
     return row.due_us if row.state is State.WAITING and row.due_us > now_us else None
+
+
+def scheduled(row: HandlerRow) -> bool:
+    """Tell whether what it waits for is the time that it was sent for: it has never run."""
+    return row.started_us is None
 
 
 def round_trip_us(row: HandlerRow) -> int | None:

@@ -1,16 +1,20 @@
 """``interapp send``: a message from the command line."""
 
 import math
+from datetime import UTC, datetime
 
 import click
 
 from broker.cli.checked_body import checked_body, given_body
 from broker.cli.sending import SOURCE, Sending
+from broker.cli.words import later
 from broker.lifecycle.address import checked_address
 from broker.lifecycle.clock import SystemClock
 from broker.lifecycle.ids import new_id
 from broker.lifecycle.state import State
+from broker.messages.due import at_ms
 from broker.messages.envelope import Envelope
+from broker.messages.priority import HIGHEST, LOWEST, OPERATOR
 from broker.settings import InterAppSettings
 
 
@@ -31,6 +35,13 @@ def _finite(_ctx: click.Context, _parameter: click.Parameter, value: float | Non
     return value
 
 
+def _at(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
+    try:
+        return None if value is None else later(value, datetime.now(UTC))
+    except ValueError as exc:
+        raise click.BadParameter(str(exc)) from exc
+
+
 @click.command()
 @click.argument("destination", callback=_address)
 @click.argument("kind")
@@ -44,14 +55,34 @@ def _finite(_ctx: click.Context, _parameter: click.Parameter, value: float | Non
     callback=_reply_address,
     help="The app that gets the reply, as a message of its own.",
 )
+@click.option(
+    "--at", metavar="TIME", callback=_at, help="When it is due: +30s, +10m, +2h, or an ISO time; past means at once."
+)
+@click.option(
+    "--priority",
+    metavar="N",
+    type=click.IntRange(LOWEST, HIGHEST),
+    help=f"{LOWEST} to {HIGHEST}, higher goes first; {OPERATOR} unless its kind has a higher one of its own.",
+)
 @click.option("--any-kind", is_flag=True, help="Send a kind that no installed package knows, unchecked.")
-def send(destination: str, kind: str, body: str, *, wait_seconds: float | None, reply_to: str, any_kind: bool) -> int:
+def send(
+    destination: str,
+    kind: str,
+    body: str,
+    *,
+    wait_seconds: float | None,
+    reply_to: str,
+    at: datetime | None,
+    priority: int | None,
+    any_kind: bool,
+) -> int:
     """Send a message to an app and print its id; with --wait, print its reply instead.
 
     JSON is the message's body, {} by default, - to read it from stdin. It is checked before anything is sent.
     """
     settings = InterAppSettings.load()
     checked = checked_body(kind, given_body(body), settings, any_kind=any_kind)
+    now_us = SystemClock().now_us()
     with Sending(settings, SystemClock()) as sending:
         envelope = Envelope(
             message_id=new_id(),
@@ -63,7 +94,9 @@ def send(destination: str, kind: str, body: str, *, wait_seconds: float | None, 
             content_type=checked.content_type,
             reply_to=reply_to,
             version=checked.version,
-            sent_us=SystemClock().now_us(),
+            at_ms=at_ms(at, now_us),
+            priority=max(OPERATOR, checked.priority) if priority is None else priority,
+            sent_us=now_us,
             user=sending.user,
         )
         sending.commit(envelope)

@@ -6,7 +6,7 @@ import click
 
 from broker.cli.body import body_lines, cut
 from broker.cli.cells import progress_text, state_text, tries_text
-from broker.cli.lines import late, next_attempt_us, worker_status
+from broker.cli.lines import late, next_attempt_us, scheduled, worker_status
 from broker.cli.timeline import timeline
 from broker.cli.words import age, duration
 from broker.lifecycle.address import is_address
@@ -80,7 +80,7 @@ def standing(row: HandlerRow, workers: Sequence[WorkerRow], now_us: int) -> str:
     if row.state is State.WAITING:
         due_us = next_attempt_us(row, now_us)
         if due_us is not None:
-            return f"it is tried again in {age(due_us - now_us)}"
+            return f"it is {'due' if scheduled(row) else 'tried again'} in {age(due_us - now_us)}"
         if not any(worker.ended_us is None and status[worker.id] != "unknown" for worker in workers):
             return f"it waits: no worker of {printable(row.destination)} is known to run (interapp workers)"
         return "it waits for its turn"
@@ -119,6 +119,7 @@ def _facts(row: HandlerRow, letter: Letter) -> Iterator[tuple[str, str]]:
     yield "to", row.destination
     yield "handler", row.handler or ""
     yield "attempts", tries_text(row)
+    yield "priority", str(row.priority) if row.priority else ""
     yield "retried", f"{letter.generation} times by an operator" if letter.generation else ""
     yield "crashes", f"{letter.crashes} (its worker died while it ran alone)" if letter.crashes else ""
     yield "worker", row.worker or ""
@@ -146,7 +147,7 @@ def _times(row: HandlerRow, letter: Letter) -> Iterator[tuple[str, int | None]]:
     yield "received", row.received_us
     yield "started", row.started_us
     yield "finished", row.finished_us
-    yield "next attempt", row.due_us if row.state is State.WAITING else None
+    yield "due" if scheduled(row) else "next attempt", row.due_us if row.state is State.WAITING else None
     yield "deadline", letter.deadline_ms * 1000 if letter.deadline_ms is not None else None
 
 

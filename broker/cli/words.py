@@ -11,6 +11,7 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 SINCE = re.compile(r"(\d+)\s*(s|m|min|h|d|w)")
+LATER = re.compile(r"\+\s*(\d+)\s*(s|m|min|h|d|w)")
 SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 EXAMPLES = "give an age like 30s, 10m, 2h, 1d, or a time like 2026-11-22 or 2026-11-22T09:30:00Z"
 
@@ -47,6 +48,21 @@ def moment(text: str, now_us: int) -> int:
         return int(datetime.fromisoformat(text.strip()).astimezone().timestamp() * SECOND)
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{text!r} is no time; {EXAMPLES}") from None
+
+
+def later(text: str, now: datetime) -> datetime:
+    """Return the time that ``--at`` names, with its zone: ``+10m`` from now, or an ISO time (local unless it says so).
+
+    Raises ValueError that says what is understood.
+    """
+    try:
+        if found := LATER.fullmatch(text.strip()):
+            return now + timedelta(seconds=int(found[1]) * SECONDS[found[2]])
+        return datetime.fromisoformat(text.strip()).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(
+            f"{text!r} is no time; give one from now like +30s, +10m, +2h, or a time like 2026-11-22T09:30:00Z"
+        ) from None
 
 
 def operator_name() -> str:

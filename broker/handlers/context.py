@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -12,9 +13,11 @@ from broker.lifecycle.address import checked_address, is_address
 from broker.lifecycle.ids import derived_id
 from broker.messages.codec import encode, encode_as_said
 from broker.messages.codecs import JSON_ONLY, Codecs
+from broker.messages.due import at_ms
 from broker.messages.effects import DocumentWrite, Effects
 from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Event, Message, Reply
+from broker.messages.priority import checked_priority
 
 ResourceT = TypeVar("ResourceT")
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -105,8 +108,13 @@ class Outbox:
         deadline_ms: int | None = None,
         reply_to: str = "",
         traceparent: str = "",
+        at: datetime | None = None,
+        priority: int | None = None,
     ) -> str:
-        """Add a message to one app; return its id. ``reply_to`` is the address that gets its reply as a message."""
+        """Add a message to one app; return its id. ``reply_to`` is the address that gets its reply as a message.
+
+        Raises ValueError or TypeError for an address, time or priority that is none.
+        """
         envelope = self._envelope(
             message,
             checked_address(to),
@@ -114,6 +122,8 @@ class Outbox:
             deadline_ms=deadline_ms,
             reply_to=checked_address(reply_to) if reply_to else "",
             traceparent=traceparent,
+            at=at,
+            priority=priority,
         )
         self._sent.append(envelope)
         return envelope.message_id
@@ -149,7 +159,10 @@ class Outbox:
         deadline_ms: int | None = None,
         reply_to: str = "",
         traceparent: str = "",
+        at: datetime | None = None,
+        priority: int | None = None,
     ) -> Envelope:
+        now_us = self._now_us()
         position = len(self._sent) + len(self._events)
         body = encode_as_said(message, self._codecs)
         content = (message.kind, destination, sha256(body).hexdigest()) if self._by_content else ()
@@ -165,8 +178,11 @@ class Outbox:
             reply_to=reply_to,
             version=message.version,
             deadline_ms=deadline_ms,
+            at_ms=at_ms(at, now_us),
+            priority=message.priority if priority is None else checked_priority(priority),
+            keep_last=not destination and isinstance(message, Event) and message.keep_last,
             traceparent=traceparent,
-            sent_us=self._now_us(),
+            sent_us=now_us,
             user=self._user,
         )
 
@@ -213,11 +229,19 @@ class Context(Generic[ResourceT]):
         self.reporter.progress(progress_json(fraction, text))
 
     def send(
-        self, message: Command[Any] | Event, *, to: str, deadline_ms: int | None = None, reply_to: str = ""
+        self,
+        message: Command[Any] | Event,
+        *,
+        to: str,
+        deadline_ms: int | None = None,
+        reply_to: str = "",
+        at: datetime | None = None,
+        priority: int | None = None,
     ) -> str:
         """Send a message with this run's outcome, or not at all; return its id.
 
-        ``reply_to`` is the address of the app that gets its reply as a message.
+        ``reply_to`` is the address of the app that gets its reply as a message. ``at`` is when it is due, with a time zone
+        (None, or past: at once), ``priority`` 0 to 9 (None: its class's). Raises ValueError, TypeError.
         """
         return self.outbox.send(
             message,
@@ -226,6 +250,8 @@ class Context(Generic[ResourceT]):
             deadline_ms=deadline_ms,
             reply_to=reply_to,
             traceparent=self.envelope.traceparent,
+            at=at,
+            priority=priority,
         )
 
     def publish(self, event: Event) -> str:

@@ -35,10 +35,16 @@ class Envelope:
     """Version of the body's shape (``x-version``)."""
     deadline_ms: int | None = None
     """Milliseconds since 1970 after which no handler is started (``x-deadline``)."""
+    at_ms: int | None = None
+    """Milliseconds since 1970 before which no handler is started (``x-at``); None once it is due."""
+    priority: int = 0
+    """0 to 9; of what waits for an app, the highest is handled first."""
     traceparent: str = ""
     """W3C trace context."""
     sent_us: int = 0
     """Sender's wall clock in microseconds since 1970; 0 when it did not say."""
+    keep_last: bool = False
+    """Whether this event is kept for apps that subscribe later. It does not travel."""
     user: str = ""
     """RabbitMQ user that published it, as RabbitMQ verified (AMQP ``user_id``)."""
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from broker.messages.priority import LOWEST, checked_priority
 from broker.messages.versions import Upcaster, check_versions, oldest
 
 KIND = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
@@ -16,7 +17,7 @@ KIND_MAX_LENGTH = 120
 JSON = "application/json"
 """Content type of a message that says nothing else."""
 
-RESERVED_FIELDS = frozenset({"kind", "version", "upcasters", "content_type"})
+RESERVED_FIELDS = frozenset({"kind", "version", "upcasters", "content_type", "priority"})
 """Attributes of the class, not of its body."""
 
 
@@ -35,6 +36,8 @@ class Message(BaseModel):
     """Key ``n`` lifts a body of version ``n`` to ``n + 1``. The lowest key is the oldest version that is understood."""
     content_type: ClassVar[str] = JSON
     """What the body is sent as. Another than JSON needs a codec: ``HandlerRegistry(name, codecs=[…])``."""
+    priority: ClassVar[int] = LOWEST
+    """What it is sent with unless its sender says otherwise, 0 to 9: of what waits for an app, the highest goes first."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -51,6 +54,10 @@ class Message(BaseModel):
                 f"{cls.__qualname__}.kind = {kind!r}: a kind is two or more words of a-z, 0-9 and '-', joined by dots"
             )
         check_versions(cls.__qualname__, cls.version, cls.upcasters)
+        try:
+            checked_priority(cls.priority, f"{cls.__qualname__}.priority")
+        except ValueError as exc:
+            raise TypeError(str(exc)) from exc
 
     @classmethod
     def oldest_version(cls) -> int:
@@ -73,6 +80,16 @@ class Reply(Message):
 
 class Event(Message):
     """A fact, told to every app that subscribed to it."""
+
+    keep_last: ClassVar[bool] = False
+    """Whether the newest one of each source is kept for apps that subscribe later. It makes each publish a little dearer."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class whose body would hide whether its events are kept."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if "keep_last" in cls.model_fields:
+            raise TypeError(f"{cls.__qualname__}.keep_last is a field, but every event class has that attribute")
 
 
 ReplyT = TypeVar("ReplyT", bound="Reply | None")

@@ -7,6 +7,7 @@ from typing import Generic, Protocol
 from broker.handlers.context import ResourceT
 from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.address import checked_address
+from broker.messages.catch_up import CatchUp
 from broker.messages.message import Event
 from broker.observe.health import Check
 from broker.runtime.client import Client
@@ -35,13 +36,17 @@ class App(Generic[ResourceT]):
     resource: ResourceT
     events_from: str = "#"
     """Topic pattern of the source addresses whose events it gets, for the events that its registry handles."""
+    catch_up: CatchUp = CatchUp.NOTHING
+    """What it gets of the events that were published before it first subscribed to them."""
     duty: Duty | None = None
     checks: Mapping[str, Callable[[], Check]] = field(default_factory=dict)
     """Health checks of what it works on, by name."""
 
     def __post_init__(self) -> None:
-        """Refuse an address that no app can have."""
+        """Refuse an address that no app can have, and what is no choice of older events."""
         checked_address(self.address)
+        if not isinstance(self.catch_up, CatchUp):
+            raise ValueError(f"{self.address}: catch_up={self.catch_up!r} must be CatchUp.NOTHING or CatchUp.LAST")  # noqa: TRY004 as for every other value here
 
     def subscriptions(self) -> set[str]:
         """Return the topic patterns of the events that it handles."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from itertools import count
 from typing import Any, TypeVar, overload
@@ -18,9 +19,11 @@ from broker.lifecycle.ids import derived_id, new_id
 from broker.messages.call import CallResult
 from broker.messages.codec import encode_as_said
 from broker.messages.codecs import JSON_ONLY, Codecs
+from broker.messages.due import at_ms
 from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Event, Message, Reply
+from broker.messages.priority import checked_priority
 from broker.runtime.answers import final_reply, partial_reply, to_result
 from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
 from broker.runtime.outgoing import Outgoing
@@ -57,9 +60,17 @@ class Transaction:
     outbox: Outbox
     documents: Documents
 
-    def send(self, message: Command[Any] | Event, *, to: str, reply_to: str = "") -> str:
-        """Add a message to one app; return its id. ``reply_to`` is the address that gets its reply as a message."""
-        return self.outbox.send(message, to=to, reply_to=reply_to)
+    def send(
+        self,
+        message: Command[Any] | Event,
+        *,
+        to: str,
+        reply_to: str = "",
+        at: datetime | None = None,
+        priority: int | None = None,
+    ) -> str:
+        """Add a message to one app; return its id. ``reply_to``, ``at`` and ``priority`` as in ``Client.send``."""
+        return self.outbox.send(message, to=to, reply_to=reply_to, at=at, priority=priority)
 
     def publish(self, event: Event) -> str:
         """Add an event to all who subscribed; return its id."""
@@ -104,15 +115,28 @@ class Client:
         to: str,
         deadline_ms: int | None = None,
         reply_to: str = "",
+        at: datetime | None = None,
+        priority: int | None = None,
         wait_for_table: float = 0.0,
     ) -> str:
         """Commit a message for one app and return its id; it will reach a final state whatever happens.
 
         ``deadline_ms`` is milliseconds since 1970 after which its handler is not started. ``reply_to`` is the address of
-        the app that gets the reply, as a message of its own. ``wait_for_table`` is how many seconds to go on trying while
-        the database is away. Raises ValueError for a bad address, InvalidMessage when it is too large, TableUnavailable.
+        the app that gets the reply, as a message of its own. ``at`` is when it is due, with a time zone (None, or past: at
+        once). ``priority`` is 0 to 9 (None: its class's); of what waits for an app and is due, the highest is handled
+        first. ``wait_for_table`` is how many seconds to go on trying while the database is away. Raises ValueError for a
+        bad address, due time or priority, TypeError when ``at`` is no datetime, InvalidMessage when it is too large,
+        TableUnavailable.
         """
-        envelope = self._envelope(message, checked_address(to), new_id(), deadline_ms=deadline_ms, reply_to=reply_to)
+        envelope = self._envelope(
+            message,
+            checked_address(to),
+            new_id(),
+            deadline_ms=deadline_ms,
+            reply_to=reply_to,
+            at=at,
+            priority=priority,
+        )
         self._commit(Effects(sent=(envelope,)), wait_seconds=wait_for_table)
         return envelope.message_id
 
@@ -122,14 +146,16 @@ class Client:
         *,
         to: str,
         stop_on_failure: bool = False,
+        at: datetime | None = None,
+        priority: int | None = None,
         wait_for_table: float = 0.0,
     ) -> list[str]:
         """Commit messages for one app in one transaction, to be handled in order; return their ids.
 
         ``stop_on_failure``: none begins before the ones before it have succeeded, and the first that fails cancels those
-        that have not begun. Raises as ``send``.
+        that have not begun. ``at`` and ``priority`` hold for all of them. Raises as ``send``.
         """
-        envelopes = self._call(messages, to, stop_on_failure=stop_on_failure)
+        envelopes = self._call(messages, to, stop_on_failure=stop_on_failure, at=at, priority=priority)
         self._commit(Effects(sent=envelopes), wait_seconds=wait_for_table)
         return [envelope.message_id for envelope in envelopes]
 
@@ -245,11 +271,25 @@ class Client:
         self._outgoing.publish(rows, effects.events)
 
     def _call(
-        self, messages: Sequence[Command[Any] | Event], to: str, *, stop_on_failure: bool
+        self,
+        messages: Sequence[Command[Any] | Event],
+        to: str,
+        *,
+        stop_on_failure: bool,
+        at: datetime | None = None,
+        priority: int | None = None,
     ) -> tuple[Envelope, ...]:
         destination, call_id, size = checked_address(to), new_id(), len(messages)
         return tuple(
-            self._envelope(message, destination, call_id, call_size=size, stop_on_failure=stop_on_failure and size > 1)
+            self._envelope(
+                message,
+                destination,
+                call_id,
+                call_size=size,
+                stop_on_failure=stop_on_failure and size > 1,
+                at=at,
+                priority=priority,
+            )
             for message in messages
         )
 
@@ -263,8 +303,11 @@ class Client:
         stop_on_failure: bool = False,
         deadline_ms: int | None = None,
         reply_to: str = "",
+        at: datetime | None = None,
+        priority: int | None = None,
     ) -> Envelope:
         body = encode_as_said(message, self._codecs_of())
+        now_us = self._clock.now_us()
         run = current_run.get()
         message_id = new_id() if run is None else run.next_id(message.kind, body)
         return Envelope(
@@ -281,7 +324,10 @@ class Client:
             content_type=message.content_type,
             version=message.version,
             deadline_ms=deadline_ms,
-            sent_us=self._clock.now_us(),
+            at_ms=at_ms(at, now_us),
+            priority=message.priority if priority is None else checked_priority(priority),
+            keep_last=not destination and isinstance(message, Event) and message.keep_last,
+            sent_us=now_us,
             user=self._transport.user,
         )
 

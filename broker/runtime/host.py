@@ -133,7 +133,7 @@ class Host:
             own_id = worker_id(app.address, self.incarnation)
             if app.address in self._workers:
                 raise ValueError(f"{app.address} runs in this process already")
-            subscribe(self.database, app.address, app.subscriptions())
+            subscribe(self.database, app.address, app.subscriptions(), from_before=app.catch_up)
             self._leases.make([app.address])
             self._leases.enter(
                 WorkerStart(

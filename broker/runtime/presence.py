@@ -19,6 +19,9 @@ log = structlog.get_logger("interapp.presence")
 BEAT_SECONDS = 1.0
 """How often a process shows that it lives and looks at the table; what nobody rang for is found within this time."""
 
+DUE_WITHIN_US = round(1.5 * BEAT_SECONDS * 1_000_000)
+"""How far a look at the table looks ahead: to the next look, which may be late."""
+
 WATCH_SECONDS = 0.1
 STALE_SECONDS = 10.0
 """Without a beat for so long, only a restart helps: the thread that beats is gone or stuck."""
@@ -117,12 +120,12 @@ class Presence:
         self._outgoing.relay(self._sources())
 
     def _look(self, workers: Sequence[Worker], held: set[str]) -> None:
-        with_work = self._table.apps_with_work(sorted(held))
+        with_work = self._table.apps_with_work(sorted(held), within_us=DUE_WITHIN_US)
         others = [worker.app.address for worker in workers if worker.app.address not in held]
         rows = self._leases.look(others) if others else {}
         for worker in workers:
             if worker.app.address in with_work:
-                worker.work_seen()
+                worker.work_seen(with_work[worker.app.address])
             if worker.app.address in rows:
                 worker.lease_seen(rows[worker.app.address])
 

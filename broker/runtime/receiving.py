@@ -14,9 +14,16 @@ from broker.transport.seam import Consumer, Delivery, Link, Transport
 PROBE_SECONDS = 5.0
 """How long a channel may take to prove that it is alive."""
 
+SOON_US = 2_000_000
+"""What is due later than this is seen by a look at the table before that."""
+
 
 class Receiving:
-    """The deliveries of one app, from now on. ``wake`` is called, on the transport's thread, whenever some arrived."""
+    """The deliveries of one app, from now on. ``wake`` is called, on the transport's thread, whenever some arrived.
+
+    ``due_later`` is told in how many microseconds the row of a delivery is due, when that is soon: what is due after the next
+    look at the table is learnt from the table.
+    """
 
     def __init__(
         self,
@@ -28,6 +35,7 @@ class Receiving:
         prefetch: int,
         max_bytes: int,
         wake: Callable[[], None],
+        due_later: Callable[[int], None],
         hooks: Hooks = NO_HOOKS,
     ) -> None:
         self._app = app
@@ -36,6 +44,7 @@ class Receiving:
         self._prefetch = prefetch
         self._max_bytes = max_bytes
         self._wake = wake
+        self._due_later = due_later
         self._hooks = hooks
         self.rung = 0
         """Number of the channel that rang last; whoever answers the ring sets it back to 0."""
@@ -156,4 +165,7 @@ class Receiving:
         now_us, monotonic = self._clock.now_us(), self._clock.monotonic()
         with self._lock:
             self._intake.learn(standings, now_us=now_us, monotonic=monotonic)
+        soon = [due for standing in standings.values() if 0 < (due := standing.due_us - now_us) <= SOON_US]
+        if soon:
+            self._due_later(min(soon))
         return any(standing.state is State.WAITING and standing.due_us <= now_us for standing in standings.values())

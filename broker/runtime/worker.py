@@ -46,7 +46,7 @@ TABLE_PAUSE_SECONDS = 0.5
 """Pause before the table is tried again."""
 
 DUE_MARGIN_SECONDS = 0.005
-"""Added to a retry's due time on the monotonic clock, so that the wall clock agrees that it is due."""
+"""Added to a row's due time on the monotonic clock, so that the wall clock agrees that it is due."""
 
 HAND_OVER_SECONDS = 0.2
 """How often a worker that waits for its predecessor looks again."""
@@ -98,6 +98,7 @@ class Worker:
         self._activity = threading.Condition()
         self._committing = threading.Lock()
         self._lease_row: LeaseRow | None = None
+        self._waking = threading.Lock()
         self._due: list[float] = []
         self._unclear = False
         self._batch: Batch | None = None
@@ -114,6 +115,7 @@ class Worker:
             prefetch=services.prefetch,
             max_bytes=services.max_bytes,
             wake=self._wake.set,
+            due_later=self._due_later,
             hooks=services.hooks,
         )
 
@@ -210,8 +212,10 @@ class Worker:
         self._lease_row = row
         self._wake.set()
 
-    def work_seen(self) -> None:
-        """Learn that the table has a row to claim, whoever did not ring."""
+    def work_seen(self, in_us: int = 0) -> None:
+        """Learn that the table has a row to claim, now or in so many microseconds, whoever did not ring."""
+        if in_us > 0:
+            self._due_later(in_us)
         self._wake.set()
 
     def running(self) -> int | None:
@@ -330,7 +334,7 @@ class Worker:
         now, now_us = self._clock.monotonic(), self._clock.now_us()
         limits.recall((kind, seq, now + (due_us - now_us) / 1_000_000) for kind, seq, due_us in waiting)
         for *_, due_us in waiting:
-            self._expect(due_us)
+            self._due_later(due_us - self._clock.now_us())
         self._recalled = True
 
     def _claim_and_run(self) -> bool:
@@ -411,21 +415,15 @@ class Worker:
         self._unsettled = (batch, done, rest)
         self._settling.settle(batch.lease, done, rest)
         self._unsettled = None
-        now = self._clock.monotonic()
         for item in done:
             if item.state is State.WAITING:
-                heappush(self._due, now + (item.due_us - item.finished_us) / 1_000_000 + DUE_MARGIN_SECONDS)
+                self._due_later(item.due_us - item.finished_us)
         self._receiving.settled(item.row.envelope.identity for item in done)
         if self._limits is not None:
             later = [row for row in rest if row.due_us is not None]
             for row in later:
-                self._expect(row.due_us or 0)
+                self._due_later((row.due_us or 0) - self._clock.now_us())
             self._receiving.settled(row.envelope.identity for row in later)
-
-    def _expect(self, due_us: int) -> None:
-        """Look at the table again when a row is due that waits for its rate limit."""
-        seconds = (due_us - self._clock.now_us()) / 1_000_000
-        heappush(self._due, self._clock.monotonic() + seconds + DUE_MARGIN_SECONDS)
 
     def _free(self, batch: Batch) -> None:
         """Commit what a slow handler keeps waiting, and give back what it keeps from starting."""
@@ -494,12 +492,18 @@ class Worker:
         with self._activity:
             self._activity.notify_all()
 
+    def _due_later(self, in_us: int) -> None:
+        """Wake when so many microseconds have passed: a row is due then."""
+        with self._waking:
+            heappush(self._due, self._clock.monotonic() + in_us / 1_000_000 + DUE_MARGIN_SECONDS)
+
     def _until_due(self) -> float | None:
-        """Return the seconds until a retry is due; None when none is."""
-        if not self._due:
-            return None
-        left = self._due[0] - self._clock.monotonic()
-        if left > 0:
-            return left
-        heappop(self._due)
-        return 0.0
+        """Return the seconds until a row is due, as far as this worker knows; None when it knows of none."""
+        with self._waking:
+            if not self._due:
+                return None
+            left = self._due[0] - self._clock.monotonic()
+            if left > 0:
+                return left
+            heappop(self._due)
+            return 0.0

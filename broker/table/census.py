@@ -41,7 +41,7 @@ class Counts:
     scheduled: int
     """Of those that wait: for a later time."""
     oldest_due_us: int | None
-    """When the oldest row was sent that waits and is due."""
+    """Since when the oldest row could be claimed that waits and is due: it was sent then, or became due."""
     recent_sent: int
     recent_finished: dict[State, int]
 
@@ -75,8 +75,10 @@ def count_handlers(database: Database, *, now_us: int, recent_us: int) -> Counts
         number(messages.c.sent_us >= recent_us).label("sent"),
         number(messages.c.finished_us >= recent_us).label("finished"),
     ).group_by(messages.c.state, messages.c.reason)
+    due_us = messages.c.due_us
+    since_us = sa.case((due_us > messages.c.sent_us, due_us), else_=messages.c.sent_us)
     waiting = sa.select(
-        sa.func.min(sa.case((messages.c.due_us <= now_us, messages.c.sent_us))).label("oldest"),
+        sa.func.min(sa.case((due_us <= now_us, since_us))).label("oldest"),
         number(messages.c.due_us > now_us).label("scheduled"),
     ).where(messages.c.state == State.WAITING.value, sa.text("open"))
     with database.read() as connection:

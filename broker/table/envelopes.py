@@ -3,8 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+from broker.lifecycle.ids import derived_id
 from broker.lifecycle.state import State
+from broker.messages.due import checked_at
 from broker.messages.envelope import Envelope
+from broker.messages.priority import HIGHEST, LOWEST
 
 VERSIONS = range(1, 2**31)
 UNUSABLE_VERSION = -1
@@ -30,6 +33,8 @@ def storable(envelope: Envelope) -> Envelope:
         traceparent=clean(envelope.traceparent),
         version=envelope.version if envelope.version in VERSIONS else UNUSABLE_VERSION,
         deadline_ms=None if deadline_ms is None else max(-BIGGEST, min(BIGGEST, deadline_ms)),
+        at_ms=checked_at(envelope.at_ms),
+        priority=max(LOWEST, min(HIGHEST, envelope.priority)),
         sent_us=max(0, min(BIGGEST, envelope.sent_us)),
     )
 
@@ -61,6 +66,8 @@ def to_row(envelope: Envelope, *, doorbell: str = "") -> dict[str, Any]:
         "body_size": len(envelope.body),
         "doorbell": doorbell,
         "sent_us": envelope.sent_us,
+        "priority": envelope.priority,
+        "due_us": 0 if envelope.at_ms is None else envelope.at_ms * 1000,
         "published": False,
         "received_us": None,
         "state": State.WAITING.value,
@@ -68,6 +75,12 @@ def to_row(envelope: Envelope, *, doorbell: str = "") -> dict[str, Any]:
         "error": None,
         "finished_us": None,
     }
+
+
+def copy_of(event: Envelope, to: str) -> Envelope:
+    """Return the copy of an event for one subscriber; its id follows from both, so that it is there once."""
+    copy_id = derived_id(event.message_id, to)
+    return replace(event, message_id=copy_id, destination=to, correlation_id=event.message_id, keep_last=False)
 
 
 def to_envelope(row: Any) -> Envelope:
@@ -86,6 +99,8 @@ def to_envelope(row: Any) -> Envelope:
         content_type=row.content_type,
         version=row.version,
         deadline_ms=row.deadline_ms,
+        at_ms=-(-row.due_us // 1000) or None,
+        priority=row.priority,
         traceparent=row.traceparent,
         sent_us=row.sent_us,
         user=row.amqp_user,

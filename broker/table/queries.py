@@ -61,6 +61,7 @@ class HandlerRow:
     worker: str | None
     epoch: int
     published: bool
+    priority: int
     sent_us: int
     received_us: int | None
     started_us: int | None

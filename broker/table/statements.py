@@ -25,6 +25,8 @@ INSERT_MESSAGES = Batch.insert(
         "body_size": "bigint",
         "doorbell": "text",
         "sent_us": "bigint",
+        "priority": "smallint",
+        "due_us": "bigint",
         "published": "boolean",
         "received_us": "bigint",
         "state": "text",
@@ -58,22 +60,49 @@ HOLD_LEASE = sa.text(
     "UPDATE leases SET renewals = renewals + 1 WHERE app = :app AND epoch = :epoch AND worker = :worker"
 )
 
-# A call that its first failure ends is strictly in order: no message of it begins while another waits for its retry. Which
-# calls those are is looked up once, and only when such a message is met.
+
+def _first(condition: str) -> str:
+    """Return the query for the first rows of the app that may be claimed and fulfil the condition.
+
+    A call that its first failure ends is strictly in order: no message of it begins while another waits for its retry. Which
+    calls those are is looked up once, and only when such a message is met.
+    """
+    return f"""
+        SELECT * FROM (
+            SELECT m.seq, m.priority, m.id, m.amqp_user, m.kind, m.state, m.attempts, m.suspect, m.alone, m.crashes,
+                   m.cancel_requested, m.deadline_ms, m.body_size, m.stop_on_failure, m.worker
+            FROM messages AS m
+            WHERE m.open AND m.destination = :app AND (m.state = 'waiting' OR m.state = 'processing' AND m.epoch < :epoch)
+              AND {condition}
+              AND NOT (m.stop_on_failure AND m.state = 'waiting' AND m.call_id IN (
+                  SELECT e.call_id FROM messages AS e
+                  WHERE e.open AND e.stop_on_failure AND e.destination = :app AND e.due_us > :now_us))
+            ORDER BY m.priority DESC, m.seq LIMIT :limit) AS part
+    """  # noqa: S608 conditions are ours
+
+
+_PRIORITY = "coalesce((SELECT b.priority FROM barrier AS b), -1)"
+_SEQ = "coalesce((SELECT b.seq FROM barrier AS b), 0)"
+_HIGHER = f"m.priority > {_PRIORITY}"
+_BEFORE = f"m.priority >= {_PRIORITY} AND m.priority <= {_PRIORITY} AND m.seq < {_SEQ}"
+
+# The first rows in the order of the claim: by priority, then by number, as far as an ordered retry does not hold them up. First
+# what waits for no time, then what waited for one that has come. Each part is a stretch of the one index, so that it ends after
+# :limit rows, however many wait for a later time or behind the retry. What is processed waits for no time: its claim saw to that.
+# A sign, and a range in place of an equality, keep planners from other indexes.
 CANDIDATES = sa.text(
-    """
-    SELECT m.seq, m.id, m.amqp_user, m.kind, m.state, m.attempts, m.suspect, m.alone, m.crashes, m.cancel_requested,
-           m.deadline_ms, m.body_size, m.stop_on_failure, coalesce(w.died, false) AS worker_died
-    FROM messages AS m LEFT JOIN workers AS w ON w.id = m.worker
-    WHERE m.open AND m.destination = :app
-      AND (m.state = 'waiting' AND m.due_us <= :now_us OR m.state = 'processing' AND m.epoch < :epoch)
-      AND m.seq < coalesce((SELECT min(b.seq) FROM messages AS b
-                            WHERE b.open AND b.ordered AND b.destination = :app AND b.due_us > :now_us), :no_limit)
-      AND NOT (m.stop_on_failure AND m.state = 'waiting' AND m.call_id IN (
-          SELECT e.call_id FROM messages AS e
-          WHERE e.open AND e.stop_on_failure AND e.destination = :app AND e.due_us > :now_us))
-    ORDER BY m.priority DESC, m.seq LIMIT :limit
-    """
+    f"""
+    WITH barrier AS (
+        SELECT b.priority, b.seq FROM messages AS b
+        WHERE b.open AND b.ordered AND b.destination = :app AND +b.due_us > :now_us
+        ORDER BY b.priority DESC, b.seq LIMIT 1)
+    SELECT f.*, coalesce(w.died, false) AS worker_died
+    FROM ({_first(f"m.due_us = 0 AND {_HIGHER}")}
+          UNION ALL {_first(f"m.due_us = 0 AND {_BEFORE}")}
+          UNION ALL {_first(f"m.due_us > 0 AND m.due_us <= :now_us AND ({_HIGHER} OR {_BEFORE})")}) AS f
+         LEFT JOIN workers AS w ON w.id = f.worker
+    ORDER BY f.priority DESC, f.seq LIMIT :limit
+    """  # noqa: S608 as above
 )
 
 CLAIM = Batch.update(
@@ -94,7 +123,7 @@ CLAIM = Batch.update(
         "state = 'processing', attempts = t.attempts + 1, claims = t.claims + 1, worker = {worker}, epoch = {epoch}, "
         "started_us = {now_us}, received_us = coalesce(t.received_us, {received_us}), finished_us = NULL, "
         "handler = {handler}, max_attempts = {max_attempts}, alone = {alone}, suspect = {suspect}, crashes = {crashes}, "
-        "ordered = false, error = NULL, phase = NULL, phases = NULL, progress = NULL"
+        "ordered = false, due_us = 0, error = NULL, phase = NULL, phases = NULL, progress = NULL"
     ),
     # The state again: a row that was cancelled since it was looked at is not claimed.
     where=(
@@ -165,12 +194,17 @@ GIVE_BACK = Batch.update(
     where="t.seq = {seq} AND t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",
 )
 
+# Ordered, though any would do: without that PostgreSQL may look for one through the whole table.
 APPS_WITH_WORK = sa.text(
     """
-    SELECT l.app FROM leases AS l
-    WHERE l.app IN :apps AND EXISTS (
-        SELECT 1 FROM messages AS m
-        WHERE m.open AND m.destination = l.app
-          AND (m.state = 'waiting' AND m.due_us <= :now_us OR m.state = 'processing' AND m.epoch < l.epoch))
+    SELECT l.app,
+           (SELECT 1 FROM messages AS m
+            WHERE m.open AND m.destination = l.app AND m.due_us = 0
+              AND (m.state = 'waiting' OR m.state = 'processing' AND m.epoch < l.epoch)
+            ORDER BY m.priority DESC, m.seq LIMIT 1) AS now,
+           (SELECT m.due_us FROM messages AS m
+            WHERE m.open AND m.destination = l.app AND m.due_us > 0 AND m.due_us <= :until_us AND m.state = 'waiting'
+            ORDER BY m.due_us LIMIT 1) AS due_us
+    FROM leases AS l WHERE l.app IN :apps
     """
 ).bindparams(sa.bindparam("apps", expanding=True))

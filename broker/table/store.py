@@ -1,15 +1,14 @@
 """Writes of the handler table: accept, arrive, claim, settle. Every method is one transaction over a whole batch."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from broker.errors import Superseded
 from broker.lifecycle.clock import Clock
-from broker.lifecycle.ids import derived_id
 from broker.lifecycle.state import Reason, State
+from broker.messages.due import EARLIEST_MS, LATEST_MS, UNUSABLE_AT
 from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.table import statements
@@ -17,7 +16,8 @@ from broker.table.call_acts import cancel_rest
 from broker.table.claim_plan import ClaimPlan, plan_claim
 from broker.table.database import Database
 from broker.table.documents import write_documents
-from broker.table.envelopes import storable, to_envelope, to_row
+from broker.table.envelopes import copy_of, storable, to_envelope, to_row
+from broker.table.last_events import keep_last
 from broker.table.rows import Candidate, Claimed, FactsOf, Lease, Settled, Settlement, Standing
 from broker.table.schema import history, messages
 from broker.table.subscriptions import subscribers
@@ -25,8 +25,6 @@ from broker.table.tombstones import purged
 
 KEPT_BYTES = 64 * 1024
 """How much of a body that is too large is kept."""
-
-NO_LIMIT = 2**63 - 1
 
 ENVELOPE_COLUMNS = (
     messages.c.seq,
@@ -45,6 +43,8 @@ ENVELOPE_COLUMNS = (
     messages.c.deadline_ms,
     messages.c.traceparent,
     messages.c.sent_us,
+    messages.c.priority,
+    messages.c.due_us,
     messages.c.amqp_user,
 )
 
@@ -88,7 +88,9 @@ class HandlerTable:
     def claim(
         self, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[tuple[str, str], int]
     ) -> tuple[list[Claimed], int]:
-        """Move the oldest due rows to ``processing``, committed; return them in order, and how many ended without a run.
+        """Move the first due rows to ``processing``, committed; return them in order, and how many ended without a run.
+
+        The order is that of their priorities, the highest first, and within one that in which they were sent.
 
         ``arrivals`` tells when a delivery came, by (message id, user), in microseconds. Raises Superseded when the
         lease is no longer held, TableUnavailable.
@@ -98,7 +100,7 @@ class HandlerTable:
             _hold(connection, lease)
             found = connection.execute(
                 statements.CANDIDATES,
-                {"app": lease.app, "epoch": lease.epoch, "now_us": now_us, "limit": limit, "no_limit": NO_LIMIT},
+                {"app": lease.app, "epoch": lease.epoch, "now_us": now_us, "limit": limit},
             )
             plan = plan_claim([_candidate(row) for row in found], now_ms=now_us // 1000)
             self._drop(connection, lease, plan, now_us)
@@ -177,13 +179,17 @@ class HandlerTable:
         with self.database.read() as connection:
             return [to_envelope(row) for row in connection.execute(query)]
 
-    def apps_with_work(self, apps: Sequence[str]) -> set[str]:
-        """Return those of the apps that have a row to claim now."""
+    def apps_with_work(self, apps: Sequence[str], *, within_us: int = 0) -> dict[str, int]:
+        """Return those of the apps that have a row to claim within so many microseconds, and in how many (0: now)."""
         if not apps:
-            return set()
+            return {}
+        now_us = self._clock.now_us()
         with self.database.read() as connection:
-            found = connection.execute(statements.APPS_WITH_WORK, {"apps": list(apps), "now_us": self._clock.now_us()})
-            return set(found.scalars())
+            found = connection.execute(
+                statements.APPS_WITH_WORK, {"apps": list(apps), "until_us": now_us + within_us}
+            ).all()
+        due_us = {row.app: now_us if row.now else row.due_us for row in found}
+        return {app: max(0, due - now_us) for app, due in due_us.items() if due is not None}
 
     def given_back(self, app: str, kinds: Collection[str]) -> list[tuple[str, int, int]]:
         """Return the rows of these kinds that were given back for a time that has not come: kind, seq, due_us.
@@ -212,10 +218,8 @@ class HandlerTable:
             return set(connection.execute(query).scalars())
 
     def _add(self, connection: Connection, effects: Effects, *, app: str, doorbell: str = "") -> list[Envelope]:
-        copies = [
-            replace(event, message_id=derived_id(event.message_id, to), destination=to, correlation_id=event.message_id)
-            for event, to in subscribers(connection, effects.events)
-        ]
+        keep_last(connection, effects.events)
+        copies = [copy_of(event, to) for event, to in subscribers(connection, effects.events)]
         sent = [*effects.sent, *copies]
         statements.INSERT_MESSAGES.execute(connection, [to_row(envelope, doorbell=doorbell) for envelope in sent])
         write_documents(connection, app, effects.documents, self._clock.now_us())
@@ -267,7 +271,7 @@ class HandlerTable:
                 messages.c.state == State.PROCESSING.value,
                 messages.c.epoch == lease.epoch,
             )
-            .order_by(messages.c.seq)
+            .order_by(messages.c.priority.desc(), messages.c.seq)
         )
         return [
             Claimed(
@@ -321,12 +325,18 @@ def _foreign_row(envelope: Envelope, max_bytes: int, now_us: int) -> dict[str, o
         # Whoever gives an id for a call does not say how many messages it has.
         "call_size": 0 if envelope.call_id else 1,
     }
+    error = ""
+    if envelope.at_ms == UNUSABLE_AT:
+        error = f"header x-at must be an integer, milliseconds since 1970, from {EARLIEST_MS} to {LATEST_MS}"
+        row["due_us"] = 0
     if len(envelope.body) > max_bytes:
+        error = f"the body has {len(envelope.body)} bytes, allowed are {max_bytes} (INTERAPP_MESSAGE_MAX_BYTES)"
+        row["body"] = envelope.body[:KEPT_BYTES]
+    if error:
         row |= {
-            "body": envelope.body[:KEPT_BYTES],
             "state": State.FAILED.value,
             "reason": Reason.INVALID.value,
-            "error": f"the body has {len(envelope.body)} bytes, allowed are {max_bytes} (INTERAPP_MESSAGE_MAX_BYTES)",
+            "error": error,
             "finished_us": now_us,
         }
     return row

@@ -6,13 +6,18 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from broker.lifecycle.address import topic_matches
+from broker.messages.catch_up import CatchUp
 from broker.messages.envelope import Envelope
 from broker.table.database import Database
+from broker.table.last_events import catch_up
 from broker.table.schema import subscriptions
 
 
-def subscribe(database: Database, app: str, patterns: Iterable[str]) -> None:
-    """Make these the app's subscriptions, in place of any it had. Raises TableUnavailable."""
+def subscribe(database: Database, app: str, patterns: Iterable[str], *, from_before: CatchUp = CatchUp.NOTHING) -> None:
+    """Make these the app's subscriptions, in place of any it had; ``from_before`` is what new ones get of older events.
+
+    Raises TableUnavailable.
+    """
     wanted = set(patterns)
     with database.write() as connection:
         present = set(
@@ -27,6 +32,8 @@ def subscribe(database: Database, app: str, patterns: Iterable[str]) -> None:
                 sa.text("INSERT INTO subscriptions (app, pattern) VALUES (:app, :pattern) ON CONFLICT DO NOTHING"),
                 {"app": app, "pattern": pattern},
             )
+        if from_before is CatchUp.LAST and wanted - present:
+            catch_up(connection, app, wanted - present, present)
 
 
 def subscribers(connection: Connection, events: Sequence[Envelope]) -> list[tuple[Envelope, str]]:

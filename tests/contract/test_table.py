@@ -676,9 +676,9 @@ def test_apps_with_work_are_those_with_a_row_to_claim_now(place: Place) -> None:
         if app == "final":
             place.table.settle(leases[app], [succeeded(row)])
     place.lease("host:2/lost", "lost")
-    assert place.table.apps_with_work(places) == {"due", "lost"}
-    assert place.table.apps_with_work(["lost", "empty"]) == {"lost"}
-    assert place.table.apps_with_work([]) == set()
+    assert place.table.apps_with_work(places) == {"due": 0, "lost": 0}
+    assert place.table.apps_with_work(["lost", "empty"]) == {"lost": 0}
+    assert place.table.apps_with_work([]) == {}
 
 
 # Workers that are lost.

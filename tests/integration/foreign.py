@@ -78,6 +78,8 @@ HOSTILE: dict[str, RawProperties] = {
     "deadline soon": RawProperties(headers=header(b"x-deadline", b"S", text(b"soon"))),
     "deadline as a table": RawProperties(headers=header(b"x-deadline", b"F", text(b""))),
     "deadline far beyond": RawProperties(headers=header(b"x-deadline", b"l", struct.pack(">q", 2**62))),
+    "due soon": RawProperties(headers=header(b"x-at", b"S", text(b"soon"))),
+    "due in seconds": RawProperties(headers=header(b"x-at", b"l", struct.pack(">q", 1_800_000_000))),
     "call id as bytes": RawProperties(headers=header(b"x-call-id", b"x", text(b"\x00\x01"))),
     "trace of 100000 bytes": RawProperties(headers=header(b"traceparent", b"S", text(b"t" * 100_000))),
 }
@@ -98,6 +100,8 @@ VISIBLY_UNUSABLE = {
     "deadline soon": ("deadline_ms", -1),
     "deadline as a table": ("deadline_ms", -1),
     "deadline far beyond": ("deadline_ms", -1),
+    "due soon": ("at_ms", -1),
+    "due in seconds": ("at_ms", -1),
 }
 """What must not be taken for absent: the envelope's field and its value."""
 

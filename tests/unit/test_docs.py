@@ -69,6 +69,7 @@ def test_every_setting_is_documented(settings: type[EnvironmentSettings]) -> Non
         "docs/handlers.md",
         "docs/calls.md",
         "docs/messages.md",
+        "docs/sending.md",
         "docs/extend.md",
     ],
 )

@@ -1,11 +1,14 @@
 """Envelopes to AMQP properties and back: pure functions.
 
 Whatever arrives becomes an envelope; nothing raises. A field that is absent, or whose value cannot be such a field,
-is empty. Three fields would be dangerous to take for absent, so a value that is there and unusable stays visible:
+is empty. Four fields would be dangerous to take for absent, so a value that is there and unusable stays visible:
 
 - version: -1 (also when the headers as a whole cannot be read);
 - deadline_ms: -1, long past;
+- at_ms: -1, which no message is handled with: neither now nor at a time that nobody can tell;
 - content_type: ``application/octet-stream``, bytes of an unknown kind.
+
+A priority above 9 counts as 9.
 
 A message id that is there and unusable (not UTF-8, or with a NUL) becomes an id that follows from its bytes: the same
 message delivered twice keeps one identity. Only a message without any id gets a fresh one at each delivery.
@@ -16,10 +19,12 @@ from typing import Any, Final
 from pika import BasicProperties
 
 from broker.lifecycle.ids import derived_id, new_id
+from broker.messages.due import EARLIEST_MS, LATEST_MS
 from broker.messages.envelope import Envelope
+from broker.messages.priority import HIGHEST, LOWEST, checked_priority
 
 UNUSABLE: Final = -1
-"""Version or deadline that was sent and cannot be understood."""
+"""Version, deadline or due time that was sent and cannot be understood."""
 
 UNKNOWN_CONTENT: Final = "application/octet-stream"
 JSON_CONTENT: Final = "application/json"
@@ -53,12 +58,15 @@ def to_properties(envelope: Envelope, user: str) -> BasicProperties:
         headers["x-call-id"] = envelope.call_id
     if envelope.deadline_ms is not None:
         headers["x-deadline"] = envelope.deadline_ms
+    if envelope.at_ms is not None:
+        headers["x-at"] = envelope.at_ms
     if envelope.traceparent:
         headers["traceparent"] = envelope.traceparent
     properties = BasicProperties(
         content_type=envelope.content_type or None,
         headers=headers or None,
         delivery_mode=2,
+        priority=envelope.priority or None,
         correlation_id=envelope.correlation_id or None,
         reply_to=envelope.reply_to or None,
         message_id=envelope.message_id or None,
@@ -88,6 +96,8 @@ def to_envelope(properties: BasicProperties, body: bytes, address: str) -> Envel
         else _text(properties.content_type) or UNKNOWN_CONTENT,
         version=_whole(headers["x-version"], 1, MAX_VERSION) if "x-version" in headers else 1,
         deadline_ms=_whole(headers["x-deadline"], 0, MAX_SECONDS * 1000) if "x-deadline" in headers else None,
+        at_ms=_whole(headers["x-at"], EARLIEST_MS, LATEST_MS) if "x-at" in headers else None,
+        priority=_priority(properties.priority),
         traceparent=_text(headers.get("traceparent")),
         sent_us=_sent_us(properties.timestamp),
         user=_text(properties.user_id),
@@ -109,6 +119,10 @@ def _whole(value: object, least: int, most: int) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
         return int(value)  # pika's own subclass would show itself as "1L"
     return UNUSABLE
+
+
+def _priority(value: object) -> int:
+    return max(LOWEST, min(HIGHEST, value)) if isinstance(value, int) else LOWEST
 
 
 def _sent_us(seconds: object) -> int:
@@ -133,7 +147,13 @@ def _check(envelope: Envelope) -> None:
         # 63 characters are at most 252 bytes: nearly every value is done with here
         if len(value) > MAX_SHORT // 4 and len(value.encode("utf-8", "surrogatepass")) > MAX_SHORT:
             raise ValueError(f"{field} has {len(value)} characters, AMQP takes {MAX_SHORT} bytes: {value[:40]!r}…")
-    if not -(2**63) <= (envelope.deadline_ms or 0) < 2**63 or not -(2**63) <= envelope.version < 2**63:
-        raise ValueError(f"deadline_ms={envelope.deadline_ms} or version={envelope.version} has more than 64 bits")
+    for name, number in (
+        ("deadline_ms", envelope.deadline_ms or 0),
+        ("at_ms", envelope.at_ms or 0),
+        ("version", envelope.version),
+    ):
+        if not -(2**63) <= number < 2**63:
+            raise ValueError(f"{name}={number} has more than 64 bits")
+    checked_priority(envelope.priority)
     if not 0 <= envelope.sent_us < 2**63:
         raise ValueError(f"sent_us={envelope.sent_us} is no time since 1970")

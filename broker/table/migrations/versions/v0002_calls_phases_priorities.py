@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add columns and tables; the claim goes by priority now, so its index does."""
+    """Add columns and tables; the claim goes by due time and priority now, so its index does."""
     for column in (
         sa.Column("priority", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("call_size", sa.Integer(), server_default="1", nullable=False),
@@ -20,14 +20,25 @@ def upgrade() -> None:
         sa.Column("reply_version", sa.Integer(), nullable=True),
     ):
         op.add_column("messages", column)
+    # A claim ends the waiting for a time; rows that were claimed before it did so are found among those that wait for none.
+    op.execute("UPDATE messages SET due_us = 0 WHERE state = 'processing'")
     op.drop_index("messages_open", "messages")
     op.create_index(
         "messages_open",
         "messages",
-        ["destination", sa.text("priority DESC"), "seq"],
+        ["destination", "due_us", sa.text("priority DESC"), "seq"],
         unique=False,
         postgresql_where=sa.text("open"),
         sqlite_where=sa.text("open"),
+    )
+    op.drop_index("messages_ordered", "messages")
+    op.create_index(
+        "messages_ordered",
+        "messages",
+        ["destination", sa.text("priority DESC"), "seq"],
+        unique=False,
+        postgresql_where=sa.text("open AND ordered"),
+        sqlite_where=sa.text("open AND ordered"),
     )
     op.create_index(
         "messages_call",

@@ -23,6 +23,7 @@ KEYS = [
     "error",
     "attempts",
     "max_attempts",
+    "priority",
     "worker",
     "sent_at",
     "received_at",
@@ -132,15 +133,29 @@ def test_plain_listing(cli: Any, some: dict[str, str]) -> None:
 
 
 def test_retry_in_future(cli: Any, rows: Any, database: Database) -> None:
-    """A row that waits for a later time says for which."""
+    """A row that waits for another attempt says when it is, in the listing and in its story."""
     row = rows.waiting()
     with database.write() as connection:
-        connection.execute(sa.text("UPDATE messages SET due_us = 4000000000000000"))
+        connection.execute(sa.text("UPDATE messages SET due_us = 4000000000000000, started_us = 1"))
     assert listed(cli("handlers", "--json"))[0]["next_attempt_at"] == "2096-10-02T07:06:40.000000Z"
-    assert (
-        "next try in" in cli("handlers", "show", row.id).stdout
-        or "tried again in" in cli("handlers", "show", row.id).stdout
-    )
+    assert "next try in" in cli("handlers").stdout
+    story = cli("handlers", "show", row.id).stdout
+    assert "it is tried again in" in story
+    assert "next attempt  2096-10-02T07:06:40.000000Z" in story
+
+
+def test_scheduled(cli: Any, rows: Any, database: Database) -> None:
+    """A row that was sent for a later time, and has never run, says when it is due, and how urgent it is then."""
+    row = rows.waiting()
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE messages SET due_us = 4000000000000000, priority = 7"))
+    (line,) = listed(cli("handlers", "--json"))
+    assert (line["next_attempt_at"], line["priority"]) == ("2096-10-02T07:06:40.000000Z", 7)
+    assert "due in" in cli("handlers").stdout
+    story = cli("handlers", "show", row.id).stdout
+    assert "it is due in" in story
+    assert "due           2096-10-02T07:06:40.000000Z" in story
+    assert "priority      7" in story
 
 
 def test_chunks(cli: Any, rows: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from broker.messages.message import Command, Message
 from broker.table.changes import Changes
 from broker.table.database import Database
 from broker.table.rows import Settlement
+from lantime.contract import GetSlotStatus
 
 
 def handlers(cli: Any) -> list[dict[str, Any]]:
@@ -35,6 +37,41 @@ def test_send(cli: Any, database: Database) -> None:
         "tcr.get-status",
         "waiting",
     )
+
+
+@pytest.mark.parametrize("at", ["2096-10-02T07:06:40Z", "2096-10-02T09:06:40+02:00"])
+def test_send_for_a_later_time(cli: Any, database: Database, at: str) -> None:
+    """With --at the row waits for that time, which the listing shows."""
+    assert cli("send", "m1000-a.clk1", "tcr.get-status", "--at", at).exit_code == 0
+    (row,) = handlers(cli)
+    assert (row["state"], row["next_attempt_at"]) == ("waiting", "2096-10-02T07:06:40.000000Z")
+
+
+def test_send_in_a_while(cli: Any, database: Database) -> None:
+    """With --at +10m the row is due ten minutes later; a time that has passed is now."""
+    assert cli("send", "m1000-a.clk1", "tcr.get-status", "--at", "+10m").exit_code == 0
+    assert cli("send", "m1000-a.clk1", "tcr.get-status", "--at", "2020-01-01T00:00:00").exit_code == 0
+    later, now = handlers(cli)
+    waits = datetime.fromisoformat(later["next_attempt_at"]) - datetime.fromisoformat(later["sent_at"])
+    assert abs(waits - timedelta(minutes=10)) < timedelta(seconds=5)
+    assert now["next_attempt_at"] is None
+
+
+def test_an_operator_goes_first(cli: Any, database: Database) -> None:
+    """What an operator sends has priority 5, more when its kind has more, and what was said when something was said."""
+    cli("send", "m1000-a.clk1", "tcr.get-status")
+    cli("send", "m1000-a.clk1", "tcr.get-status", "--priority", "0")
+    cli("send", "m1000-a.clk1", "a.b", "--any-kind", "--priority", "9")
+    assert [row["priority"] for row in handlers(cli)] == [5, 0, 9]
+
+
+def test_a_kind_may_be_more_urgent_than_an_operator(
+    cli: Any, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kind whose own priority is above an operator's keeps it."""
+    monkeypatch.setattr(GetSlotStatus, "priority", 8)
+    cli("send", "m1000-a.clk1", "tcr.get-status")
+    assert handlers(cli)[0]["priority"] == 8
 
 
 def test_send_before_anything_runs(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +157,15 @@ def test_a_kind_with_a_codec(
         (["t1", "tcr.get-status", "--wait", "-1"], "-1"),
         (["t1", "tcr.get-status", "--wait", "nan"], "nan"),
         (["t1", "tcr.get-status", "--wait", "soon"], "soon"),
+        (["t1", "tcr.get-status", "--at", "soon"], "+10m"),
+        (["t1", "tcr.get-status", "--at", "10m"], "+10m"),
+        (["t1", "tcr.get-status", "--at", "-10m"], "+10m"),
+        (["t1", "tcr.get-status", "--at", "+99999999999999w"], "+10m"),
+        (["t1", "tcr.get-status", "--at", ""], "+10m"),
+        (["t1", "tcr.get-status", "--at", "2026-13-01"], "2026-13-01"),
+        (["t1", "tcr.get-status", "--priority", "10"], "10"),
+        (["t1", "tcr.get-status", "--priority", "-1"], "-1"),
+        (["t1", "tcr.get-status", "--priority", "high"], "high"),
     ],
 )
 def test_bad_input(cli: Any, database: Database, args: list[str], named: str) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pika import BasicProperties
 
+from broker.messages.due import EARLIEST_MS, LATEST_MS, UNUSABLE_AT
 from broker.messages.envelope import Envelope
 from broker.transport.rabbitmq.wire import (
     MAX_SECONDS,
@@ -40,6 +41,8 @@ envelopes = st.builds(
     content_type=texts.filter(bool),
     version=st.integers(1, MAX_VERSION),
     deadline_ms=st.none() | st.integers(0, MAX_SECONDS * 1000),
+    at_ms=st.none() | st.integers(EARLIEST_MS, LATEST_MS),
+    priority=st.integers(0, 9),
     traceparent=texts,
     sent_us=st.integers(0, MAX_SECONDS).map(lambda seconds: seconds * 1_000_000),
     user=st.sampled_from(["", "m1000-a"]),
@@ -49,8 +52,18 @@ values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-PROPERTIES = ("content_type", "correlation_id", "reply_to", "message_id", "timestamp", "type", "user_id", "app_id")
-HEADERS = ("x-version", "x-deadline", "x-call-id", "traceparent")
+PROPERTIES = (
+    "content_type",
+    "correlation_id",
+    "reply_to",
+    "message_id",
+    "timestamp",
+    "type",
+    "user_id",
+    "app_id",
+    "priority",
+)
+HEADERS = ("x-version", "x-deadline", "x-at", "x-call-id", "traceparent")
 
 
 def over_the_wire(properties: BasicProperties) -> BasicProperties:
@@ -92,6 +105,8 @@ def test_nothing_that_arrives_raises(properties: dict[str, Any], headers: Any) -
     assert envelope.message_id
     assert -1 <= envelope.version <= MAX_VERSION
     assert envelope.version != 0
+    assert envelope.at_ms in (None, UNUSABLE_AT) or EARLIEST_MS <= envelope.at_ms <= LATEST_MS
+    assert 0 <= envelope.priority <= 9
     assert 0 <= envelope.sent_us <= MAX_SECONDS * 1_000_000
 
 
@@ -113,6 +128,19 @@ def test_a_version_that_cannot_be_used_shows(value: object) -> None:
 def test_a_deadline_that_cannot_be_used_shows(value: object) -> None:
     """A deadline that is there and no time is not taken for absent."""
     assert to_envelope(BasicProperties(headers={"x-deadline": value}), b"", "app").deadline_ms == UNUSABLE
+
+
+@pytest.mark.parametrize("value", [None, True, -1, 0, 1_800_000_000, 2**60, "tomorrow", b"\xff", [1], {}, 1.8e12])
+def test_a_due_time_that_cannot_be_used_shows(value: object) -> None:
+    """A due time that is there and no time in milliseconds is not taken for absent, nor seconds for long ago."""
+    assert to_envelope(BasicProperties(headers={"x-at": value}), b"", "app").at_ms == UNUSABLE_AT
+
+
+@pytest.mark.parametrize(("value", "priority"), [(None, 0), (0, 0), (9, 9), (10, 9), (255, 9)])
+def test_a_priority_beyond_the_range_is_the_highest(value: int | None, priority: int) -> None:
+    """AMQP lets a priority be 0 to 255; above 9 it counts as 9."""
+    properties = over_the_wire(BasicProperties(priority=value))
+    assert to_envelope(properties, b"", "app").priority == priority
 
 
 @pytest.mark.parametrize("value", [b"\xff", "", "a\x00b"])
@@ -141,6 +169,8 @@ def test_an_id_that_cannot_be_used_becomes_always_the_same() -> None:
         ({"reply_to": "a\x00b"}, "reply_to"),
         ({"deadline_ms": 2**63}, "deadline_ms"),
         ({"version": -(2**63) - 1}, "version"),
+        ({"at_ms": 2**63}, "at_ms"),
+        ({"priority": 10}, "priority"),
         ({"sent_us": -1}, "sent_us"),
     ],
 )
