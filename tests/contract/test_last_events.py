@@ -147,11 +147,13 @@ def test_publishers_of_the_same_kinds_do_not_block_each_other_for_ever(place: Pl
     """Two that publish the same kinds in opposite orders take turns."""
     other = place.another()
 
-    def often(each: Place, *kinds: str) -> None:
-        for _ in range(20):
-            publish(each, *(event("", kind) for kind in kinds))
+    kinds = [f"test.k{number}" for number in range(300)]
 
-    threads = [Background(lambda: often(place, "a.a", "b.b")), Background(lambda: often(other, "b.b", "a.a"))]
+    def often(each: Place, order: list[str]) -> None:
+        for _ in range(10):
+            publish(each, *(event("", kind) for kind in order))
+
+    threads = [Background(lambda: often(place, kinds)), Background(lambda: often(other, kinds[::-1]))]
     for thread in threads:
         thread.join(60)
         thread.result()
