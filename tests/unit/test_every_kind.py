@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from pika import BasicProperties
 from unit.any_message import any_message
 
-from broker.cli.catalogue import catalogue_of, load_registries
 from broker.lifecycle.ids import new_id
 from broker.messages.codec import decode_envelope, encode
 from broker.messages.envelope import Envelope
+from broker.runtime.registries import catalogue_of, load_registries
 from broker.transport.rabbitmq.wire import to_envelope, to_properties
 
-KINDS = {message_class.kind: message_class for message_class in catalogue_of(load_registries()[0])}
+KINDS = {message_class.kind: message_class for message_class in catalogue_of(load_registries("")[0])}
 
 
 @pytest.mark.parametrize("kind", KINDS)

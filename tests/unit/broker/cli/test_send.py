@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import pytest
 import sqlalchemy as sa
 
-from broker.cli import plugins
 from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.state import Reason, State
 from broker.messages.message import Command, Message
+from broker.runtime import plugins
 from broker.table.changes import Changes
 from broker.table.database import Database
 from broker.table.rows import Settlement
