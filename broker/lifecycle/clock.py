@@ -50,6 +50,25 @@ class ManualClock:
         self._monotonic += seconds
 
 
+class WallWatch:
+    """Notices that the wall clock was set back, by the monotonic one."""
+
+    LEAST_US = 1_000_000
+    """What is less is no setting back, but a clock that is being trimmed."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead_us = self._look()
+
+    def set_back(self) -> bool:
+        """Tell whether it was set back since the last call."""
+        before, self._ahead_us = self._ahead_us, self._look()
+        return before - self._ahead_us > self.LEAST_US
+
+    def _look(self) -> int:
+        return self._clock.now_us() - round(self._clock.monotonic() * 1_000_000)
+
+
 def to_iso(time_us: int | None) -> str | None:
     """Return ISO 8601 in UTC with microseconds, e.g. ``2026-11-22T09:23:41.000001Z``; None stays None."""
     if time_us is None:

@@ -15,7 +15,7 @@ from broker.errors import Superseded, TableUnavailable
 from broker.handlers.context import ResourceT
 from broker.handlers.outcome import Outcome
 from broker.handlers.rate import Limits
-from broker.lifecycle.clock import Clock
+from broker.lifecycle.clock import Clock, WallWatch
 from broker.lifecycle.state import State
 from broker.runtime.app import App
 from broker.runtime.holding import Holding, Post
@@ -101,6 +101,8 @@ class Worker:
         self._waking = threading.Lock()
         self._due: list[float] = []
         self._unclear = False
+        self._wall = WallWatch(services.clock)
+        self._released = False
         self._batch: Batch | None = None
         self._unsettled: tuple[Batch, list[Settlement], list[Claimed]] | None = None
         self._detail = ""
@@ -346,6 +348,10 @@ class Worker:
             # Nobody knows what the last claim took, if its commit came through: a new epoch makes those rows claimable.
             lease = self._holding.renew_epoch(lease)
             self._unclear = False
+        if self._wall.set_back() or not self._released:
+            # The predecessor's clock, or ours before a restart, may have been ahead.
+            self._services.table.release(lease)
+            self._released = True
         arrivals = self._receiving.arrivals()
         limit = self._pace.claim_size()
         asked = self._clock.monotonic()
@@ -473,6 +479,7 @@ class Worker:
         self._batch = None
         self._recalled = False
         self._lease_lost.clear()
+        self._released = False
         self._holding.superseded(self._receiving.channel())
         self._tell_activity()
         self._receiving.rebuild()

@@ -105,6 +105,16 @@ CANDIDATES = sa.text(
     """  # noqa: S608 as above
 )
 
+SET_BACK_US = 60_000_000
+"""How far in the future an attempt must have begun to tell that the clock was set back since; two machines differ by less."""
+
+# Due times are wall clock. When that was set back since a retry was scheduled, nobody knows when it would have been due: it is due
+# now, or it would wait for as long as the clock was set back, and behind an ordered retry the whole app.
+RELEASE = sa.text(
+    "UPDATE messages SET due_us = 0 WHERE open AND destination = :app AND state = 'waiting' AND due_us > :now_us"
+    " AND started_us > :now_us + :set_back_us"
+)
+
 CLAIM = Batch.update(
     "messages",
     {

@@ -107,6 +107,13 @@ class HandlerTable:
             cancel_rest(connection, [d.row.seq for d in plan.drop if d.row.stop_on_failure], lease.worker, now_us)
             return self._take(connection, lease, facts_of, plan, now_us, arrivals), len(plan.drop)
 
+    def release(self, lease: Lease) -> None:
+        """Make retries due that were scheduled before the wall clock was set back. Raises Superseded, TableUnavailable."""
+        values = {"app": lease.app, "now_us": self._clock.now_us(), "set_back_us": statements.SET_BACK_US}
+        with self.database.write() as connection:
+            _hold(connection, lease)
+            connection.execute(statements.RELEASE, values)
+
     def settle(self, lease: Lease, settlements: Sequence[Settlement], give_back: Sequence[Claimed] = ()) -> Settled:
         """Commit outcomes with their replies, documents and messages; hand rows that were not started back uncounted.
 

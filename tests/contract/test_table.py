@@ -622,6 +622,19 @@ def test_a_retry_waits_for_its_time(place: Place) -> None:
     assert place.history() == [(first.seq, "retry", 1)]
 
 
+def test_a_retry_does_not_wait_for_a_clock_that_was_set_back(place: Place) -> None:
+    """When the wall clock is set back by an hour, a retry that was scheduled before is due at once; what is scheduled waits."""
+    place.send(message("n"), replace(message("later"), at_ms=(place.clock.now_us() + 7_200_000_000) // 1000))
+    lease = place.lease()
+    (first,) = place.claim(lease)
+    now_us = place.clock.now_us()
+    place.table.settle(lease, [replace(retry(first, due_us=now_us + 5_000_000), started_us=now_us)])
+    place.clock.advance(-3600.0)
+    assert place.claim(lease) == []
+    place.table.release(lease)
+    assert ids(place.claim(lease)) == ["n"]
+
+
 def test_an_ordered_retry_holds_up_what_was_sent_later(place: Place) -> None:
     """While a row waits for an ordered retry, later rows of its app wait too, earlier rows and other apps do not."""
     place.send(*messages(3), message("elsewhere", destination="elsewhere"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.lifecycle.clock import ManualClock, SystemClock, to_iso
+from broker.lifecycle.clock import ManualClock, SystemClock, WallWatch, to_iso
 
 
 def test_a_time_is_shown_in_utc_with_microseconds() -> None:
@@ -39,3 +39,25 @@ def test_a_manual_clock_moves_only_by_hand(seconds: float) -> None:
     clock.advance(seconds)
     assert clock.now_us() == 1_000 + round(seconds * 1_000_000)
     assert clock.monotonic() == pytest.approx(seconds)
+
+
+def test_a_wall_clock_that_is_set_back_is_noticed_once() -> None:
+    """Only a jump back counts: not time that passes, a jump forward, nor a clock that is trimmed."""
+
+    class Clock(ManualClock):
+        jump_us = 0
+
+        def now_us(self) -> int:
+            return super().now_us() + self.jump_us
+
+    clock = Clock()
+    watch = WallWatch(clock)
+    clock.advance(3600.0)
+    assert not watch.set_back()
+    clock.jump_us = 3_600_000_000
+    assert not watch.set_back()
+    clock.jump_us -= 900_000
+    assert not watch.set_back()
+    clock.jump_us = 0
+    assert watch.set_back()
+    assert not watch.set_back()
