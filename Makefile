@@ -12,10 +12,10 @@ export PYTHON
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install demo install-dev servers test test-simulation lint types format check clean
+.PHONY: help install demo install-dev servers test test-rabbitmq4 lint types format check clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(VENV)/installed ## the interapp command in .venv (PYTHON=… chooses the interpreter)
 
@@ -30,8 +30,8 @@ servers: install-dev ## RabbitMQ and PostgreSQL for the tests, where neither the
 test: install-dev servers ## all tests (WORKERS=2, PYTEST_ARGS="-k order")
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
-test-simulation: install-dev ## the property test of delivery over a simulated RabbitMQ
-	$(VENV)/bin/python -m pytest -m simulation tests/faults
+test-rabbitmq4: install-dev servers ## integration and fault tests against RabbitMQ 4, from Debian trixie in a folder (root)
+	tests/rabbitmq4.sh -n $(WORKERS) $(PYTEST_ARGS)
 
 lint: install-dev ## ruff, its formatter, and who may import whom
 	$(VENV)/bin/ruff check

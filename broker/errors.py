@@ -6,7 +6,7 @@
     ├ SettingError     (setting, value, what is allowed)
     ├ ContractError    UnknownKind, InvalidMessage, UnsupportedVersion
     ├ TransportError   ConnectionLost, NotConfirmed, Unroutable, Blocked, AccessRefused
-    ├ TableError       TableUnavailable, IllegalMove, Superseded, NotFound
+    ├ TableError       TableUnavailable (TableDamaged), IllegalMove, Superseded, NotFound
     ├ HandlerSignal    RetryLater, Reject
     └ RequestError     ReplyTimeout, RequestFailed
 
@@ -74,6 +74,10 @@ class TableError(InterAppError):
 
 class TableUnavailable(TableError):
     """The database cannot be reached or used now."""
+
+
+class TableDamaged(TableUnavailable):
+    """The database file is damaged, or is no database: nothing but another file helps."""
 
 
 class IllegalMove(TableError):

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
 from servers import provision
+from servers.giving_up import give_up
 from servers.postgresql import PostgreSQLAddress, PostgreSQLServer
 from servers.processes import InterappProcess
 from servers.rabbitmq import RabbitMQAddress, RabbitMQServer
 from servers.shared import Unavailable
-
-
-def _give_up(reason: Unavailable) -> NoReturn:
-    """Skip on a developer's machine, fail where the whole suite must have run."""
-    if os.environ.get("CI") == "true":
-        raise pytest.fail.Exception(str(reason), pytrace=False) from None
-    raise pytest.skip.Exception(str(reason)) from None
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +30,7 @@ def rabbitmq(session_folder: Path) -> Iterator[RabbitMQAddress]:
         try:
             address = stack.enter_context(provision.shared_rabbitmq(session_folder))
         except Unavailable as exc:
-            _give_up(exc)
+            give_up(exc)
         yield address
 
 
@@ -49,7 +41,7 @@ def postgresql(session_folder: Path) -> Iterator[PostgreSQLAddress]:
         try:
             address = stack.enter_context(provision.shared_postgresql(session_folder))
         except Unavailable as exc:
-            _give_up(exc)
+            give_up(exc)
         yield address
 
 
@@ -73,7 +65,7 @@ def private_rabbitmq() -> Iterator[RabbitMQServer]:
     try:
         server = provision.own_rabbitmq()
     except Unavailable as exc:
-        _give_up(exc)
+        give_up(exc)
     with server:
         yield server
 
@@ -84,7 +76,7 @@ def private_postgresql() -> Iterator[PostgreSQLServer]:
     try:
         server = provision.own_postgresql()
     except Unavailable as exc:
-        _give_up(exc)
+        give_up(exc)
     with server:
         yield server
 

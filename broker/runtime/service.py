@@ -167,14 +167,19 @@ def _open(host: Host, stopping: Stopping, stop_host: Callable[[], None]) -> bool
 def _start(service: Service, host: Host, stopping: Stopping) -> bool:
     """Start a service; return False when the process was asked to stop meanwhile."""
     pause = AGAIN_SECONDS
+    trouble = ""
     while not stopping.done():
         try:
             service.start(host)
         except TableUnavailable as exc:
-            log.warning("a service waits for the table", service=type(service).__name__, error=str(exc))
+            if trouble != str(exc):
+                log.warning("a service waits for the table", service=type(service).__name__, error=str(exc))
+            trouble = str(exc)
             wait([stopping], timeout=pause)
             pause = min(AGAIN_CEILING_SECONDS, pause * 2)
         else:
+            if trouble:
+                log.info("the table answers", database=host.database.shown_url)
             return True
     return False
 

@@ -1,5 +1,6 @@
 """Opens the database of the handler table and keeps SQLAlchemy's errors inside this room."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -8,16 +9,19 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import Connection, ExceptionContext, make_url
 from sqlalchemy.pool import QueuePool
 
-from broker.errors import SettingError, TableError, TableUnavailable
+from broker.errors import SettingError, TableDamaged, TableError, TableUnavailable
 from broker.lifecycle.clock import SystemClock
 from broker.settings import redacted
+from broker.table.sqlite_trouble import DAMAGED, is_damage, is_read_only, way_out
 from broker.table.watchdog import Watchdog
 
 SQLITE_BUSY_SECONDS = 15
 """How long a SQLite writer waits for another process to finish before the table counts as unavailable."""
+
+EMPTY_OR_OURS = "SELECT count(*) = 0 OR max(name = 'alembic_version') FROM sqlite_schema"
 
 CONNECT_SECONDS = 5
 
@@ -34,7 +38,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         """Prepare the engine; nothing is opened before the first transaction.
 
-        ``url`` is as in INTERAPP_DATABASE_URL. Raises SettingError when it cannot be understood.
+        ``url`` is as in INTERAPP_DATABASE_URL. Raises SettingError when it cannot be understood, or names a folder.
         """
         self.shown_url = redacted(url)
         try:
@@ -45,6 +49,8 @@ class Database:
             ) from error
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.file = Path(parsed.database or "") if self.is_sqlite else None
+        if self.file is not None and os.path.isdir(self.file):  # noqa: PTH112 a folder that may not be entered is no error yet
+            raise SettingError("INTERAPP_DATABASE_URL", self.shown_url, "the name of a file, and this is a folder")
         self._writing = threading.Lock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:
             self.engine = sa.create_engine(
@@ -56,6 +62,7 @@ class Database:
             )
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+            event.listen(self.engine, "handle_error", _drop_read_only)
         else:
             self.engine = sa.create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
@@ -68,8 +75,13 @@ class Database:
         self._watchdog = Watchdog(SystemClock(), ANSWER_SECONDS)
 
     def exists(self) -> bool:
-        """Tell whether there is a database to look at; a SQLite file is not made by asking."""
-        return self.file is None or self.file.exists()
+        """Tell whether there is a database to look at; a SQLite file is not made by asking. Raises TableUnavailable."""
+        try:
+            return self.file is None or self.file.exists()
+        except OSError as error:
+            raise TableUnavailable(
+                f"the handler table {self.shown_url} cannot be looked for: {error.strerror}; let this user enter its folder"
+            ) from error
 
     @contextmanager
     def write(self, *, patient: bool = False) -> Iterator[Connection]:
@@ -117,9 +129,11 @@ class Database:
             yield
         except (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError) as error:
             raise TableUnavailable(
-                f"the handler table {self.shown_url} cannot be used now: {_first_line(error)}"
+                f"the handler table {self.shown_url} cannot be used now: {_first_line(error)}{way_out(error)}"
             ) from error
         except exc.DBAPIError as error:
+            if is_damage(error):
+                raise TableDamaged(f"the handler table {self.shown_url} cannot be used: {DAMAGED}") from error
             if error.connection_invalidated:
                 raise TableUnavailable(f"the handler table {self.shown_url} went away: {_first_line(error)}") from error
             raise TableError(f"the handler table {self.shown_url} refused a statement: {_first_line(error)}") from error
@@ -137,7 +151,9 @@ def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    # Not in the file of another program, which keeps the mode.
+    if cursor.execute(EMPTY_OR_OURS).fetchone()[0]:
+        cursor.execute("PRAGMA journal_mode = WAL")
     # FULL: a commit survives a power cut, which WAL's default NORMAL does not promise.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
@@ -148,11 +164,20 @@ def _prepare_postgresql(dbapi_connection: Any, _record: object) -> None:
     # In autocommit, or the first rollback would undo it. Not as a parameter of the connection: proxies refuse those.
     dbapi_connection.autocommit = True
     dbapi_connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_MS}")
+    # A claim takes the first rows of an index. While statistics are old (a backlog came in a burst), PostgreSQL thinks that few
+    # rows wait, collects all of them in a bitmap and sorts them: seconds for each claim where a million wait.
+    dbapi_connection.execute("SET enable_bitmapscan = off")
     dbapi_connection.autocommit = False
 
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
+
+
+def _drop_read_only(context: ExceptionContext) -> None:
+    # What was opened while the file could not be written stays read-only for ever: it must not go back to the pool.
+    if is_read_only(context.sqlalchemy_exception):
+        context.is_disconnect = True
 
 
 def _first_line(error: Exception) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from broker.errors import TableError
+from broker.errors import TableError, TableUnavailable
 from broker.table.database import Database
 
 
@@ -30,8 +30,11 @@ def guard(database: Database, duty: str) -> Iterator[bool]:
 @contextmanager
 def _file_guard(database_file: Path, duty: str) -> Iterator[bool]:
     folder = database_file.with_name(database_file.name + "-locks")
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / f"{duty}.guard", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / f"{duty}.guard", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as exc:
+        raise TableUnavailable(f"no guard can be kept in {folder}: {exc.strerror}") from exc
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -65,7 +65,10 @@ class FileLiveness:
 
     def is_free(self, incarnation: str) -> bool:
         """Tell whether the file is gone or unlocked."""
-        return _with_free_file(self._file(incarnation), _nothing)
+        try:
+            return _with_free_file(self._file(incarnation), _nothing)
+        except OSError as exc:
+            raise TableUnavailable(f"no lock can be looked at in {self._folder}: {exc.strerror}") from exc
 
     def release(self) -> None:
         """Remove the file, then unlock it."""
@@ -125,20 +128,19 @@ class AdvisoryLiveness:
         with self._database.translated():
             if self._connection is not None:
                 try:
-                    with self._database.watched(self._connection):
-                        self._connection.execute(sa.text("SELECT 1"))
+                    self._ask(self._connection, "SELECT 1")
                 except sa.exc.DBAPIError:
-                    self._connection.invalidate()
-                    self._connection.close()
-                    self._connection = None
+                    self._close()
             if self._connection is None:
                 self._connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-                self._locked = False
             if not self._locked:
-                # Only tried: the server may not have noticed yet that our last session is gone, and keeps the lock for it.
-                with self._database.watched(self._connection):
-                    taken = self._connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key})
-                self._locked = bool(taken.scalar())
+                try:
+                    # Only tried: the server may not have noticed yet that our last session is gone, and keeps the lock for it.
+                    self._locked = self._ask(self._connection, "SELECT pg_try_advisory_lock(:key)", key=self._key)
+                except sa.exc.DBAPIError:
+                    # Or the next beat would ask on it again, and all that come after: it never answers any more.
+                    self._close()
+                    raise
 
     def is_free(self, incarnation: str) -> bool:
         """Look the lock up among the server's locks."""
@@ -156,12 +158,20 @@ class AdvisoryLiveness:
         """Free the lock and close the session that held it."""
         if self._connection is not None:
             # Freed by a statement: a session that is closed ends a moment later, and a successor would wait for that.
-            with suppress(sa.exc.DBAPIError), self._database.watched(self._connection):
-                self._connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": self._key})
-            # The session must end, not go back to the pool: it is unclear what became of a statement that failed.
+            with suppress(sa.exc.DBAPIError):
+                self._ask(self._connection, "SELECT pg_advisory_unlock(:key)", key=self._key)
+            self._close()
+
+    def _ask(self, connection: Connection, query: str, **values: int) -> bool:
+        with self._database.watched(connection):
+            return bool(connection.execute(sa.text(query), values).scalar())
+
+    def _close(self) -> None:
+        """End the session; it must not go back to the pool: it is unclear what became of a statement that failed."""
+        if self._connection is not None:
             self._connection.invalidate()
             self._connection.close()
-            self._connection = None
+        self._connection, self._locked = None, False
 
 
 def _key(incarnation: str) -> int:

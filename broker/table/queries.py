@@ -218,7 +218,9 @@ def list_handlers(database: Database, wanted: Wanted = EVERY_ROW, *, limit: int)
         newest = connection.execute(sa.select(sa.func.max(messages.c.seq))).scalar()
         first = connection.execute(
             sa.select(messages.c.seq)
-            .where(*conditions)
+            # Of what was there a moment ago: PostgreSQL shows this statement what was committed since, and newer rows than that
+            # may be as many as are asked for.
+            .where(messages.c.seq <= (newest or 0), *conditions)
             .order_by(messages.c.seq.desc())
             .limit(1)
             .offset(min(limit, LARGEST) - 1)

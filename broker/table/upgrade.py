@@ -3,8 +3,10 @@
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from broker.errors import TableError, TableUnavailable
+from broker.errors import SettingError, TableDamaged, TableError, TableUnavailable
 from broker.table.database import Database
+from broker.table.schema import metadata
+from broker.table.sqlite_trouble import DAMAGED
 
 REVISION = "0002"
 """The newest migration. A test compares it with the migrations themselves."""
@@ -16,16 +18,20 @@ UPGRADE_LOCK = 0x696E746572617070
 def revision(database: Database) -> str | None:
     """Return the migration the database is at; None when it has no tables of ours.
 
-    Raises TableUnavailable.
+    Raises SettingError when it is a file that is no database, or a damaged one; TableUnavailable.
     """
-    with database.read() as connection:
-        return _revision(connection)
+    try:
+        with database.read() as connection:
+            return _revision(connection)
+    except TableDamaged as error:
+        raise SettingError("INTERAPP_DATABASE_URL", database.shown_url, DAMAGED) from error
 
 
 def upgrade(database: Database) -> str | None:
     """Bring the database to REVISION under a lock; return the migration it was at before.
 
-    Harmless when it is there already. Raises TableUnavailable, or TableError when the database is newer than this program.
+    Harmless when it is there already. Raises TableUnavailable, TableError when the database is newer than this program, or
+    SettingError when it can never be ours: the file is no database, or has another program's tables.
     """
     if database.exists() and (present := revision(database)) == REVISION:
         return present
@@ -39,7 +45,7 @@ def upgrade(database: Database) -> str | None:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
         before = _revision(connection)
         if before != REVISION:
-            _migrate(connection, before)
+            _migrate(connection, before, database.shown_url)
     return before
 
 
@@ -49,7 +55,7 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _migrate(connection: Connection, before: str | None) -> None:
+def _migrate(connection: Connection, before: str | None, shown_url: str) -> None:
     # Alembic takes longer to import than a listing takes to print, and most starts need no migration.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -61,6 +67,13 @@ def _migrate(connection: Connection, before: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if before is not None and before not in known:
         raise TableError(
-            f"the database is at version {before}, which this interapp does not know (it knows up to {REVISION}): update interapp"
+            f"the database {shown_url} is at version {before}, which this interapp does not know"
+            f" (it knows up to {REVISION}): update interapp"
+        )
+    if before is None and (foreign := sorted(metadata.tables.keys() & sa.inspect(connection).get_table_names())):
+        raise SettingError(
+            "INTERAPP_DATABASE_URL",
+            shown_url,
+            f"another program keeps its tables there ({', '.join(foreign)}); name a database of interapp's own",
         )
     command.upgrade(config, "head")

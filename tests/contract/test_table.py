@@ -38,7 +38,7 @@ from broker.messages.envelope import Envelope
 from broker.table.database import Database
 from broker.table.documents import AppDocuments, find_documents
 from broker.table.leases import Leases
-from broker.table.queries import find_answer
+from broker.table.queries import find_answer, list_handlers
 from broker.table.rows import Lease, Settlement
 from broker.table.schema import metadata
 from broker.table.store import HandlerTable
@@ -622,17 +622,37 @@ def test_a_retry_waits_for_its_time(place: Place) -> None:
     assert place.history() == [(first.seq, "retry", 1)]
 
 
-def test_a_retry_does_not_wait_for_a_clock_that_was_set_back(place: Place) -> None:
-    """When the wall clock is set back by an hour, a retry that was scheduled before is due at once; what is scheduled waits."""
-    place.send(message("n"), replace(message("later"), at_ms=(place.clock.now_us() + 7_200_000_000) // 1000))
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_retry_does_not_wait_for_a_clock_that_was_set_back(place: Place, ordered: bool) -> None:
+    """A retry from before the clock was set back an hour is released; by half a minute, it keeps its time, and what is scheduled too."""
+    place.send(*messages(3), replace(message("later"), at_ms=(place.clock.now_us() + 7_200_000_000) // 1000))
     lease = place.lease()
-    (first,) = place.claim(lease)
+    first, second, third = place.claim(lease)
+    place.table.settle(lease, [retry(first)], [second, third])
+    (first,) = place.claim(lease, limit=1)
     now_us = place.clock.now_us()
-    place.table.settle(lease, [replace(retry(first, due_us=now_us + 5_000_000), started_us=now_us)])
-    place.clock.advance(-3600.0)
-    assert place.claim(lease) == []
+    again = retry(first, started_us=now_us, due_us=now_us + 2_000_000, ordered=ordered)
+    place.table.settle(lease, [again])
+    place.clock.advance(-30)
     place.table.release(lease)
-    assert ids(place.claim(lease)) == ["n"]
+    meanwhile = place.claim(lease)
+    assert ids(meanwhile) == ([] if ordered else ["n001", "n002"])
+    place.table.settle(lease, [], meanwhile)
+    place.clock.advance(-3600)
+    place.table.release(lease)
+    assert place.table.apps_with_work([APP]) == {APP: 0}
+    assert ids(place.claim(lease)) == ["n000", "n001", "n002"]
+
+
+def test_what_was_due_and_is_given_back_stays_due(place: Place) -> None:
+    """A retry that was claimed, given back and waits while the clock is set back an hour is claimed all the same."""
+    place.send(*messages(1))
+    lease = place.lease()
+    (row,) = place.claim(lease)
+    place.table.settle(lease, [retry(row, started_us=place.clock.now_us(), due_us=place.clock.now_us())])
+    place.table.settle(lease, [], place.claim(lease))
+    place.clock.advance(-3600)
+    assert ids(place.claim(lease)) == ["n000"]
 
 
 def test_an_ordered_retry_holds_up_what_was_sent_later(place: Place) -> None:
@@ -936,3 +956,19 @@ def test_a_reply_to_a_changed_envelope_is_not_found(place: Place) -> None:
     assert find_answer(place.database, message("n")) is not None
     assert find_answer(place.database, replace(message("n"), destination="elsewhere")) is None
     assert find_answer(place.database, replace(message("n"), user="else")) is None
+
+
+def test_a_listing_shows_its_rows_whatever_is_sent_meanwhile(place: Place) -> None:
+    """More rows than a listing asks for, committed while it looks where to begin, do not leave it empty."""
+    place.send(*messages(3))
+    other = place.another()
+
+    late = [message(f"late-{number}") for number in range(5)]
+
+    def send(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if late and "max(" in statement:
+            other.send(*late)
+            late.clear()
+
+    sa.event.listen(place.database.engine, "after_cursor_execute", send)
+    assert [row.id for rows in list_handlers(place.database, limit=2) for row in rows] == ["n001", "n002"]

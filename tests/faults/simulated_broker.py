@@ -52,19 +52,23 @@ class Channel:
 class Broker:
     """The queues. Only the queue of the app that is tried has consumers."""
 
-    def __init__(self, clock: Clock, app: str, acknowledged: Callable[[Envelope], None]) -> None:
-        """``acknowledged`` is told of each message that the broker forgets."""
+    def __init__(
+        self, clock: Clock, app: str, acknowledged: Callable[[Envelope], None], say: Callable[[str], None]
+    ) -> None:
+        """``acknowledged`` is told of each message that the broker forgets, ``say`` of whatever else it does."""
         self.weather = Weather.FINE
         self.ready: list[Kept] = []
         self.channels: list[Channel] = []
         self._clock = clock
         self._app = app
         self._acknowledged = acknowledged
+        self._say = say
 
     def publish(self, envelope: Envelope) -> None:
         """Queue a message."""
         if envelope.destination == self._app:
             self.ready.append(Kept(envelope))
+            self._say(f"broker: queued {envelope.message_id}")
 
     def deliver(self, count: int) -> None:
         """Send so many messages to the active consumer, as far as its prefetch has room."""
@@ -75,6 +79,7 @@ class Broker:
             kept = self.ready.pop(0)
             active.last_tag += 1
             active.unacked[active.last_tag] = kept
+            self._say(f"broker: {kept.envelope.message_id} is delivery {active.last_tag} of channel {active.number}")
             active.socket.append(
                 Delivery(kept.envelope, active.number, active.last_tag, kept.redelivered, self._clock.now_us())
             )
@@ -82,7 +87,9 @@ class Broker:
     def ack(self, channel: Channel, tag: int) -> None:
         """Forget what the channel was given, up to and including the tag."""
         for each in [each for each in channel.unacked if channel.open and each <= tag]:
-            self._acknowledged(channel.unacked.pop(each).envelope)
+            envelope = channel.unacked.pop(each).envelope
+            self._say(f"broker: {envelope.message_id} was acknowledged")
+            self._acknowledged(envelope)
 
     def close(self, channel: Channel, where: Requeued = Requeued.FRONT) -> None:
         """Close a channel; the consumer learns it when it next reads."""
@@ -90,6 +97,7 @@ class Broker:
             return
         channel.open = False
         self.channels.remove(channel)
+        self._say(f"broker: channel {channel.number} closed, {len(channel.unacked)} deliveries requeued {where.value}")
         back = [Kept(kept.envelope, redelivered=True) for kept in channel.unacked.values()]
         channel.unacked.clear()
         match where:
@@ -112,7 +120,7 @@ class Broker:
 class SimulatedConsumer:
     """A process's consumer. ``point`` is where others may act, or the process may die, before it does a thing."""
 
-    def __init__(self, broker: Broker, sink: Deliveries, prefetch: int, point: Callable[[], None]) -> None:
+    def __init__(self, broker: Broker, sink: Deliveries, prefetch: int, point: Callable[[str], None]) -> None:
         self._broker = broker
         self._sink = sink
         self._prefetch = prefetch
@@ -130,7 +138,7 @@ class SimulatedConsumer:
 
     def ack(self, channel: int, tag: int) -> None:
         """Acknowledge, unless the channel is closed by now."""
-        self._point()
+        self._point("ack")
         if channel == self.channel.number:
             self._broker.ack(self.channel, tag)
 
@@ -168,7 +176,7 @@ class SimulatedTransport:
 
     user = ""
 
-    def __init__(self, broker: Broker, point: Callable[[], None]) -> None:
+    def __init__(self, broker: Broker, point: Callable[[str], None]) -> None:
         self._broker = broker
         self._point = point
         self.consumers: list[SimulatedConsumer] = []
@@ -178,7 +186,7 @@ class SimulatedTransport:
 
     def publish(self, envelopes: Sequence[Envelope], settled: Settled) -> None:
         """Publish as the weather allows."""
-        self._point()
+        self._point("publish")
         error: TransportError | None = None
         if self._broker.weather is not Weather.FINE:
             error = NotConfirmed(f"simulated: {self._broker.weather.value}")

@@ -1,6 +1,5 @@
 """Promises 1 to 3 while PostgreSQL dies, closes sessions, freezes, or commits without saying so."""
 
-import threading
 import time
 from collections import Counter
 
@@ -9,9 +8,9 @@ import psycopg
 import pytest
 from bench import APP, Bench
 from proxy import Proxy, proxied
+from table_away import LateSender, check_nothing_acknowledged, check_nothing_ran_twice
 
 from broker.errors import TableUnavailable
-from broker.runtime.client import Client
 from servers.postgresql import PostgreSQLServer
 from servers.processes import eventually
 
@@ -19,37 +18,6 @@ pytestmark = pytest.mark.xdist_group("broken PostgreSQL")
 
 CLAIMED, SETTLED = "'processing'", "batch.state"
 SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'interapp' AND datname = %s"
-
-
-class LateSender:
-    """A thread that sends one message and waits for the table as long as it may."""
-
-    def __init__(self, client: Client, number: int, wait_seconds: float) -> None:
-        self.seconds = 0.0
-        self.error: Exception | None = None
-        self._send = lambda: client.send(ledger_service.Note(number=number), to=APP, wait_for_table=wait_seconds)
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def join(self, timeout: float) -> None:
-        """Wait for its end."""
-        self._thread.join(timeout)
-        assert not self._thread.is_alive(), f"send did not return within {timeout} s"
-
-    def _run(self) -> None:
-        began = time.monotonic()
-        try:
-            self._send()
-        except TableUnavailable as exc:
-            self.error = exc
-        self.seconds = time.monotonic() - began
-
-
-def check_nothing_acknowledged(bench: Bench, sent: int) -> None:
-    """Check that RabbitMQ keeps what has no outcome in the table; its statistics lag behind."""
-    open_ = sent - len(bench.started())
-    assert open_ > 0
-    eventually(lambda: bench.queue().get("messages", 0) >= open_, 6, f"RabbitMQ keeps {open_} messages")
 
 
 def test_postgresql_killed_and_started(table_bench: Bench, broken_postgresql: PostgreSQLServer) -> None:
@@ -74,8 +42,7 @@ def test_postgresql_killed_and_started(table_bench: Bench, broken_postgresql: Po
         assert waiting.error is None
         bench.check(range(151))
         bench.check_no_overlap()
-        starts = [entry.number for entry in bench.entries() if entry.what == "start"]
-        assert len(starts) == len(set(starts)), "the outcome that could not be committed was kept: nothing ran twice"
+        check_nothing_ran_twice(bench)
         bench.wait_drained()
         assert child.terminate() == 0
 

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -232,7 +233,9 @@ def test_a_message_larger_than_rabbitmq_takes_holds_up_no_other(
     private_rabbitmq: RabbitMQServer, connect: Open
 ) -> None:
     """Too large: it closes the channel once; from then on it is refused by name and the others are confirmed."""
-    private_rabbitmq.rabbitmqctl("eval", "application:set_env(rabbit, max_message_size, 10000).")
+    # RabbitMQ 3 looks at its setting whenever a channel opens, RabbitMQ 4 at what it kept of it when it started
+    limits = "application:set_env(rabbit, max_message_size, 10000), persistent_term:put(max_message_size, 10000)."
+    private_rabbitmq.rabbitmqctl("eval", limits)
     transport = connect(private_rabbitmq.url)
     wait_until_up(transport)
     assert isinstance(end_of(transport, "app", body=bytes(10_001)), NotConfirmed)
@@ -255,6 +258,16 @@ def test_a_wrong_password_is_one_clear_line(amqp_url: str, connect: Open, lines:
     assert isinstance(end_of(transport, "app"), ConnectionLost)
     assert troubles(lines, "connection") == [("trouble", "AccessRefused")]
     assert "wrong-secret" not in repr(lines)
+
+
+def test_closing_while_it_connects_is_no_defect(amqp_url: str, connect: Open, lines: list[Line]) -> None:
+    """A transport that is closed at any moment of its connecting, as by a command that is refused, ends without a word."""
+    pause = threading.Event()
+    for turn in range(60):
+        transport = connect(amqp_url)
+        pause.wait(turn / 1000)
+        transport.close()
+    assert [line for line in lines if line["log_level"] in {"warning", "error"}] == []
 
 
 def test_a_missing_virtual_host_is_named_and_found_when_it_is_made(

@@ -55,6 +55,11 @@ class RabbitMQManagement:
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
+    def versions(self) -> tuple[str, str]:
+        """Return the versions of RabbitMQ and of the Erlang that it runs on."""
+        overview = self.request("GET", "overview")
+        return overview["rabbitmq_version"], overview["erlang_version"]
+
     def create_vhost(self, vhost: str) -> None:
         """Create a virtual host in which the administrator may do everything."""
         self.request("PUT", "vhosts", vhost, json={})

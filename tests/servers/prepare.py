@@ -31,7 +31,7 @@ class Need(NamedTuple):
     name: str
     setting: str
     image: str
-    installed: Callable[[], Path | None]
+    installed: Callable[[], object | None]
     package: str
 
 

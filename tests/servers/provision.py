@@ -1,4 +1,7 @@
-"""Where tests get RabbitMQ and PostgreSQL from: an address in the environment, a container, an installed server."""
+"""Where tests get RabbitMQ and PostgreSQL from: an address in the environment, a container, an installed server.
+
+A RabbitMQ that was named by its root folder goes before all of these: the tests are to use that one and no other.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from servers import containers
 from servers.ledger import Ledger
 from servers.owned import ServerFailed
 from servers.postgresql import InstalledPostgreSQL, PostgreSQLAddress, PostgreSQLServer, installed_postgresql
-from servers.rabbitmq import InstalledRabbitMQ, RabbitMQAddress, RabbitMQServer, installed_rabbitmq
+from servers.rabbitmq import ROOT, InstalledRabbitMQ, RabbitMQAddress, RabbitMQServer, installed_rabbitmq
 from servers.shared import Address, SharedServer, Unavailable
 
 AMQP_URL = "INTERAPP_TEST_AMQP_URL"
@@ -26,7 +29,7 @@ _Container = TypeVar("_Container", bound=containers.ContainerServer)
 @contextmanager
 def shared_rabbitmq(folder: Path) -> Iterator[RabbitMQAddress]:
     """Give the session's RabbitMQ for all processes that know `folder`. Raises Unavailable, ServerFailed."""
-    if url := os.environ.get(AMQP_URL):
+    if (url := os.environ.get(AMQP_URL)) and not os.environ.get(ROOT):
         management_url = os.environ.get(MANAGEMENT_URL) or f"http://{urlsplit(url).hostname}:15672"
         address = RabbitMQAddress(url, management_url)
         if not address.answers():
@@ -61,8 +64,8 @@ def own_rabbitmq() -> RabbitMQServer:
 
     Installed binaries come first here: signals reach them directly.
     """
-    if (binaries := installed_rabbitmq()) is not None:
-        return InstalledRabbitMQ(binaries)
+    if (installation := installed_rabbitmq()) is not None:
+        return InstalledRabbitMQ(installation)
     if (reason := containers.docker_engine_missing()) is None:
         return containers.ContainerRabbitMQ()
     raise _unavailable("RabbitMQ", "a test that may kill it needs its own", reason)
@@ -78,12 +81,14 @@ def own_postgresql() -> PostgreSQLServer:
 
 
 def _start_rabbitmq(ledger: Ledger) -> tuple[RabbitMQServer, Address]:
-    container, reason = _started_container(lambda: containers.ContainerRabbitMQ(ledger))
+    container, reason = None, f"{ROOT} is set"
+    if not os.environ.get(ROOT):
+        container, reason = _started_container(lambda: containers.ContainerRabbitMQ(ledger))
     server: RabbitMQServer
     if container is not None:
         server = container
-    elif (binaries := installed_rabbitmq()) is not None:
-        server = InstalledRabbitMQ(binaries, ledger)
+    elif (installation := installed_rabbitmq()) is not None:
+        server = InstalledRabbitMQ(installation, ledger)
         server.start()
     else:
         raise _unavailable("RabbitMQ", f"{AMQP_URL} is not set", reason)

@@ -13,6 +13,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 import httpx
@@ -21,6 +22,9 @@ from servers.ledger import Ledger
 from servers.management import RabbitMQManagement
 from servers.owned import InstalledServer, OwnedServer, ServerFailed
 from servers.ports import ReservedPort
+
+ROOT = "INTERAPP_TEST_RABBITMQ_ROOT"
+"""Environment variable: the root folder of another system, whose RabbitMQ and Erlang the tests use (`tests/rabbitmq4.sh`)."""
 
 USER = "interapp"
 VHOST = "interapp"
@@ -113,14 +117,39 @@ class RabbitMQServer(OwnedServer):
         """Run `rabbitmqctl ARGS…` on it and return the output; takes about a second."""
 
 
+class RabbitMQInstallation(NamedTuple):
+    """The programs of a RabbitMQ, and of the Erlang that they need, on this machine or below the root of another system.
+
+    Another system's programs run in a chroot, where the folders of the tests must be mounted. `chroot` and `env` become
+    the program that they start, so that its process id and its signals are the same on either side.
+    """
+
+    scripts: Path
+    """Folder of RabbitMQ's own scripts, as they see it themselves."""
+    root: Path | None = None
+    """The other system's root folder."""
+
+    def command(self, program: str, *args: str, folder: Path) -> list[str]:
+        """Return what runs a program of RabbitMQ or Erlang in `folder`."""
+        own = self.scripts / program
+        command = [str(own) if self.within(own).exists() else program, *args]
+        if self.root is None:
+            return command
+        return ["chroot", str(self.root), "env", f"--chdir={folder}", *command]
+
+    def within(self, path: Path) -> Path:
+        """Return where this machine sees a path of the installation."""
+        return path if self.root is None else self.root / path.relative_to("/")
+
+
 class InstalledRabbitMQ(InstalledServer, RabbitMQServer):
-    """A RabbitMQ started from the machine's binaries, with node name, Erlang port mapper and ports of its own."""
+    """A RabbitMQ started from installed programs, with node name, Erlang port mapper and ports of its own."""
 
     name = "RabbitMQ"
 
-    def __init__(self, binaries: Path, ledger: Ledger | None = None) -> None:
+    def __init__(self, installation: RabbitMQInstallation, ledger: Ledger | None = None) -> None:
         super().__init__(ledger)
-        self._binaries = binaries
+        self._installation = installation
         self._amqp, self._api, self._distribution, self._mapper = self._ports = [ReservedPort() for _ in range(4)]
         self._password = secrets.token_hex(8)
         self._port_mapper: subprocess.Popen[bytes] | None = None
@@ -136,7 +165,7 @@ class InstalledRabbitMQ(InstalledServer, RabbitMQServer):
             return
         self._data.mkdir(exist_ok=True)
         self._start_port_mapper()
-        self._launch([str(self._binaries / "rabbitmq-server")], self._environment())
+        self._launch(self._installation.command("rabbitmq-server", folder=self.folder), self._environment())
         self._wait_until(self.address.answers, START_TIMEOUT_S)
 
     def stop(self) -> None:
@@ -161,7 +190,7 @@ class InstalledRabbitMQ(InstalledServer, RabbitMQServer):
             port.release()
 
     def rabbitmqctl(self, *args: str) -> str:
-        command = [str(self._binaries / "rabbitmqctl"), *args]
+        command = self._installation.command("rabbitmqctl", *args, folder=self.folder)
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -226,8 +255,9 @@ class InstalledRabbitMQ(InstalledServer, RabbitMQServer):
         """Start Erlang's port mapper ourselves: left to RabbitMQ, it becomes a daemon that outlives everything."""
         if self._port_mapper is not None and self._port_mapper.poll() is None:
             return
+        arguments = ["-port", str(self._mapper.number), "-address", "127.0.0.1"]
         self._port_mapper = subprocess.Popen(
-            ["epmd", "-port", str(self._mapper.number), "-address", "127.0.0.1"],
+            self._installation.command("epmd", *arguments, folder=self.folder),
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -254,13 +284,20 @@ def amqp_answers(host: str, port: int) -> bool:
     return answer == b"\x01"  # a method frame, Connection.Start
 
 
-def installed_rabbitmq() -> Path | None:
-    """Return the folder of RabbitMQ's own scripts, None where none is installed.
+def installed_rabbitmq() -> RabbitMQInstallation | None:
+    """Return the RabbitMQ below INTERAPP_TEST_RABBITMQ_ROOT, else this machine's; None where none is installed.
 
     Not Debian's wrapper in /usr/sbin, which insists on the user `rabbitmq` and on the machine's own configuration.
+    Raises ServerFailed when the variable names a folder without RabbitMQ.
     """
-    folders = [Path("/usr/lib/rabbitmq/bin"), *sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin"))]
+    scripts = Path("/usr/lib/rabbitmq/bin")
+    if root := os.environ.get(ROOT):
+        other = RabbitMQInstallation(scripts, Path(root).resolve())
+        if os.access(other.within(scripts / "rabbitmq-server"), os.X_OK):
+            return other
+        raise ServerFailed(f"{ROOT} is {root}, but no RabbitMQ is installed below it: tests/rabbitmq4.sh makes one")
+    folders = [scripts, *sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin"))]
     if on_path := shutil.which("rabbitmq-server"):
         folders.append(Path(on_path).resolve().parent)
-    usable = (folder for folder in folders if os.access(folder / "rabbitmq-server", os.X_OK))
+    usable = (RabbitMQInstallation(folder) for folder in folders if os.access(folder / "rabbitmq-server", os.X_OK))
     return next(usable, None) if shutil.which("epmd") else None

@@ -1,8 +1,8 @@
 """pika's connection, made to fit.
 
-Four things differ: writes are joined, deliveries look for no callback, headers that cannot be read do not matter, and
-closing hands back at once. Each is an override in a subclass of ours, checked by a test against a real RabbitMQ; pika
-itself is as it comes.
+Five things differ: writes are joined, deliveries look for no callback, headers that cannot be read do not matter,
+closing hands back at once, and closing while it opens is no defect. Each is an override in a subclass of ours, checked by a test
+against a real RabbitMQ; pika itself is as it comes.
 """
 
 import struct
@@ -46,6 +46,10 @@ class Connection(SelectConnection):  # type: ignore[misc]  # pika has no types
         """Close the socket now, without a word to the other side."""
         if self._transport is not None:
             self._transport.abort()
+
+    def _on_connection_workflow_done(self, result: object) -> None:
+        """Take a close during the handshake for what it is: pika reports it as the error's class and takes only an instance."""
+        super()._on_connection_workflow_done(result() if isinstance(result, type) else result)
 
     def _adapter_emit_data(self, data: bytes) -> None:
         """Join what one turn of the loop writes: pika sends each frame by itself, three for one message."""

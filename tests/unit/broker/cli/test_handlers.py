@@ -203,11 +203,11 @@ def test_other_version(cli: Any, database: Database, version: str, way_out: str)
 
 
 def test_file_that_is_no_database(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is no database is one clear error."""
+    """A file that is no database is one clear error about a setting that can never be right."""
     (tmp_path / "text").write_text("no database, but long enough to be looked at" * 100)
     monkeypatch.setenv("INTERAPP_DATABASE_URL", f"sqlite:///{tmp_path / 'text'}")
     result = cli("handlers")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
 
 
