@@ -624,7 +624,7 @@ def test_a_retry_waits_for_its_time(place: Place) -> None:
 
 @pytest.mark.parametrize("ordered", [False, True])
 def test_a_retry_does_not_wait_for_a_clock_that_was_set_back(place: Place, ordered: bool) -> None:
-    """A retry from before the clock was set back an hour is released; by half a minute, it keeps its time, and what is scheduled too."""
+    """A retry from before the clock was set back an hour is released; by half a minute it keeps its time, as the scheduled do."""
     place.send(*messages(3), replace(message("later"), at_ms=(place.clock.now_us() + 7_200_000_000) // 1000))
     lease = place.lease()
     first, second, third = place.claim(lease)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import structlog
 from contract.databases import Place
 from structlog.testing import capture_logs
 
@@ -257,6 +259,16 @@ def test_no_trace_begins_by_itself(site: Callable[..., Site], given: str) -> Non
     assert {row["traceparent"] for row in rows} <= {given, ""}
 
 
+@pytest.fixture
+def _everything_logged() -> Iterator[None]:
+    """Whatever another test has configured in this process."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("_everything_logged")
 def test_a_line_for_every_handled_message(site: Callable[..., Site]) -> None:
     """Each handled message is one line at level debug, with its id, its outcome and, when it failed, why."""
     made = site(HandledLog())
