@@ -209,7 +209,7 @@ class Worker:
         self._cancel_running(seq)
 
     def watch(self) -> None:
-        """Free what a slow handler holds up; give up a thread whose handler outlived its timeout. Raises TableUnavailable."""
+        """Do what a slow handler holds up; give up a thread whose handler outlived its timeout. Raises TableUnavailable."""
         batch = self._batch
         running = batch.running() if batch else None
         if batch is None or running is None:
@@ -220,6 +220,7 @@ class Worker:
             self._give_up(batch, running, timed_out)
         elif seconds >= SLOW_SECONDS:
             self._free(batch)
+            self._receiving.keep_up()
 
     # The worker's thread.
 

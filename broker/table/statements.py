@@ -4,6 +4,19 @@ import sqlalchemy as sa
 
 from broker.table.batch import Batch
 
+SET_BACK_US = 60_000_000
+"""How far in the future an attempt must have begun to tell that the clock was set back since; two machines differ by less."""
+
+
+def _due(row: str, now_us: str) -> str:
+    """Return the condition that a waiting row is due.
+
+    Due times are wall clock. When the clock was set back since the row was scheduled, nobody knows when it would have been due: it
+    is due now, or it would wait for as long as the clock was set back, and behind an ordered retry the whole app.
+    """
+    return f"({row}.due_us <= {now_us} OR coalesce({row}.started_us, 0) > {now_us} + {SET_BACK_US})"
+
+
 INSERT_MESSAGES = Batch.insert(
     "messages",
     {
@@ -57,16 +70,16 @@ HOLD_LEASE = sa.text(
 )
 
 CANDIDATES = sa.text(
-    """
+    f"""
     SELECT m.seq, m.id, m.amqp_user, m.kind, m.state, m.attempts, m.suspect, m.alone, m.crashes, m.cancel_requested,
            m.deadline_ms, m.body_size, coalesce(w.died, false) AS worker_died
     FROM messages AS m LEFT JOIN workers AS w ON w.id = m.worker
     WHERE m.open AND m.destination = :app
-      AND (m.state = 'waiting' AND m.due_us <= :now_us OR m.state = 'processing' AND m.epoch < :epoch)
+      AND (m.state = 'waiting' AND {_due("m", ":now_us")} OR m.state = 'processing' AND m.epoch < :epoch)
       AND m.seq < coalesce((SELECT min(b.seq) FROM messages AS b
-                            WHERE b.open AND b.ordered AND b.destination = :app AND b.due_us > :now_us), :no_limit)
+                            WHERE b.open AND b.ordered AND b.destination = :app AND NOT {_due("b", ":now_us")}), :no_limit)
     ORDER BY m.priority DESC, m.seq LIMIT :limit
-    """
+    """  # noqa: S608 made of our own words only
 )
 
 CLAIM = Batch.update(
@@ -92,7 +105,7 @@ CLAIM = Batch.update(
     # The state again: a row that was cancelled since it was looked at is not claimed.
     where=(
         "t.seq = {seq} AND NOT t.cancel_requested "
-        "AND (t.state = 'waiting' AND t.due_us <= {now_us} OR t.state = 'processing' AND t.epoch < {epoch})"
+        f"AND (t.state = 'waiting' AND {_due('t', '{now_us}')} OR t.state = 'processing' AND t.epoch < {{epoch}})"
     ),
 )
 
@@ -112,7 +125,7 @@ DROP = Batch.update(
         "crashes = {crashes}, ordered = false"
     ),
     where=(
-        "t.seq = {seq} AND (t.state = 'waiting' AND t.due_us <= {now_us} OR t.state = 'processing' AND t.epoch < {epoch})"
+        f"t.seq = {{seq}} AND (t.state = 'waiting' AND {_due('t', '{now_us}')} OR t.state = 'processing' AND t.epoch < {{epoch}})"
     ),
 )
 
@@ -147,16 +160,17 @@ SETTLE = Batch.update(
 GIVE_BACK = Batch.update(
     "messages",
     {"seq": "bigint", "epoch": "bigint", "claims": "integer"},
-    set_="state = 'waiting', attempts = t.attempts - 1, started_us = NULL",
+    # It was due: so it stays, should the clock be set back.
+    set_="state = 'waiting', attempts = t.attempts - 1, started_us = NULL, due_us = 0",
     where="t.seq = {seq} AND t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",
 )
 
 APPS_WITH_WORK = sa.text(
-    """
+    f"""
     SELECT l.app FROM leases AS l
     WHERE l.app IN :apps AND EXISTS (
         SELECT 1 FROM messages AS m
         WHERE m.open AND m.destination = l.app
-          AND (m.state = 'waiting' AND m.due_us <= :now_us OR m.state = 'processing' AND m.epoch < l.epoch))
-    """
+          AND (m.state = 'waiting' AND {_due("m", ":now_us")} OR m.state = 'processing' AND m.epoch < l.epoch))
+    """  # noqa: S608 made of our own words only
 ).bindparams(sa.bindparam("apps", expanding=True))
