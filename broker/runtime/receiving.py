@@ -65,11 +65,11 @@ class Receiving:
         with self._lock:
             arrived, self._arrived = self._arrived, []
             self._intake.add(arrived)
+            if arrived:
+                self.rung = arrived[-1].channel
             crowded = self._intake.unknown_count() > self._prefetch // 2
-        if arrived:
-            self.rung = arrived[-1].channel
-            if self._hooks.receives:
-                self._hooks.received(self._app, [delivery.envelope for delivery in arrived])
+        if arrived and self._hooks.receives:
+            self._hooks.received(self._app, [delivery.envelope for delivery in arrived])
         if arrived or crowded:
             self.look_up(foreign_only=not crowded)
 
@@ -96,6 +96,16 @@ class Receiving:
         if seen:
             self._learn(seen)
         return self.look_up(foreign_only=False)
+
+    def keep_up(self) -> None:
+        """Take in, look up and acknowledge while a handler runs; for the thread that watches it.
+
+        What is not acknowledged meets RabbitMQ's consumer timeout, however long the handler: the channel would be closed, the
+        standby rung, this run's outcome refused, and the standby would fare no better. Raises TableUnavailable.
+        """
+        self.take_in()
+        self.look_up(foreign_only=False)
+        self.acknowledge()
 
     def arrivals(self) -> dict[Identity, int]:
         """Return when each delivery came: (message id, user) to microseconds since 1970."""

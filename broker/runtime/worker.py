@@ -231,7 +231,7 @@ class Worker:
         self._cancel_running(seq)
 
     def watch(self) -> None:
-        """Free what a slow handler holds up, show how far it is; give up a thread whose handler outlived its timeout.
+        """Do what a slow handler holds up, show how far it is; give up a thread whose handler outlived its timeout.
 
         Raises TableUnavailable.
         """
@@ -246,6 +246,7 @@ class Worker:
         else:
             if seconds >= SLOW_SECONDS:
                 self._free(batch)
+                self._receiving.keep_up()
             show_progress(self._services.table.database, running)
 
     # The worker's thread.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import sys
 import time
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import ledger_service
@@ -23,7 +25,7 @@ from broker.runtime.host import Host
 from broker.settings import InterAppSettings
 from broker.table.database import Database
 from broker.table.queries import LARGEST, HandlerRow, HistoryEntry, list_handlers, read_history
-from broker.table.schema import leases
+from broker.table.schema import leases, workers
 from servers.processes import InterappProcess, eventually
 from servers.rabbitmq import RabbitMQAddress
 
@@ -43,6 +45,34 @@ class Entry:
     at_ns: int
 
 
+class Supervised:
+    """A process that is started again whenever it is killed."""
+
+    def __init__(self, process: InterappProcess) -> None:
+        """Take the running ``supervisor.py``."""
+        self.process = process
+        self.kills = 0
+
+    def pids(self) -> list[int]:
+        """Return the process of every start so far."""
+        return [int(line.split()[1]) for line in self.process.stdout if line.startswith("child ")]
+
+    def wait_started(self) -> int:
+        """Wait until it runs again after the last kill; return its process id."""
+        return eventually(lambda: self.pids()[self.kills :], 20, "the supervisor started it again")[0]
+
+    def kill(self) -> None:
+        """Kill what runs now (SIGKILL); it is started again."""
+        os.kill(self.wait_started(), signal.SIGKILL)
+        self.kills += 1
+
+    def wait_for_line(self, pattern: str, timeout: float = 30.0) -> None:
+        """Wait until what runs now has written a line that the pattern is found in."""
+        start = f"child {self.wait_started()}"
+        eventually(lambda: start in self.process.lines, 5, "its first line")
+        self.process.wait_for_line(pattern, timeout, after=self.process.lines.index(start))
+
+
 class Bench:
     """One app, its database and broker, and any number of services that share them."""
 
@@ -57,18 +87,26 @@ class Bench:
         self._faults: list[int] = []
 
     def service(
-        self, seconds: float = 0.0, *, through: str = "", env: Mapping[str, str] | None = None
+        self, seconds: float = 0.0, *, through: str = "", stepped: bool = False, env: Mapping[str, str] | None = None
     ) -> InterappProcess:
         """Return a service that works that long in each handler, not started.
 
-        ``through`` names a point and what happens there, as ``fault_points.py`` takes them.
+        ``through`` names a point and what happens there, as ``fault_points.py`` takes them; ``stepped`` is for one whose
+        clock is to be set, as ``stepped_clock.py`` does.
         """
-        script = "fault_points.py" if through else "ledger_service.py"
-        return self._process(script, *through.split(), APP, str(self.ledger), str(seconds), env=env or {})
+        script = "fault_points.py" if through else "stepped_clock.py" if stepped else "ledger_service.py"
+        return self.script(script, *through.split(), APP, str(self.ledger), str(seconds), env=env or {})
 
     def sending_process(self, numbers: range, *, through: str) -> InterappProcess:
         """Return a process that sends numbers one by one and prints what was accepted, not started."""
-        return self._process("fault_points.py", *through.split(), "send", APP, str(numbers.start), str(numbers.stop))
+        return self.script("fault_points.py", *through.split(), "send", APP, str(numbers.start), str(numbers.stop))
+
+    @contextmanager
+    def supervised(self, what: str, *arguments: object) -> Iterator[Supervised]:
+        """Run what a ``supervisor.py`` starts again whenever it is killed: ``serve`` this app, or ``send`` to it."""
+        rest = (str(self.ledger), *arguments) if what == "serve" else arguments
+        with self.script("supervisor.py", what, APP, *map(str, rest)) as process:
+            yield Supervised(process)
 
     @contextmanager
     def sender(self, **settings: str) -> Iterator[Client]:
@@ -85,7 +123,8 @@ class Bench:
             ids += client.send_call(notes, to=APP)
         return ids
 
-    def _process(self, script: str, *args: str, env: Mapping[str, str] | None = None) -> InterappProcess:
+    def script(self, script: str, *args: str, env: Mapping[str, str] | None = None) -> InterappProcess:
+        """Return a script of this folder as a process with the bench's settings, not started."""
         full = {**self.env, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})}
         command = (sys.executable, str(FAULTS / script))
         return InterappProcess(*args, cwd=self.folder, env=full, command=command)
@@ -104,6 +143,17 @@ class Bench:
         """Return the epoch of the app's lease."""
         with self.database.read() as connection:
             return connection.execute(sa.select(leases.c.epoch).where(leases.c.app == APP)).scalar() or 0
+
+    def wait_looked(self, process: InterappProcess, times: int = 3) -> None:
+        """Wait until the worker of a process has looked at the table so many times more; it does so once a second."""
+        query = sa.select(workers.c.beats).where(workers.c.pid == process.pid)
+
+        def beats() -> int:
+            with self.database.read() as connection:
+                return connection.execute(query).scalar_one()
+
+        enough = beats() + times
+        eventually(lambda: beats() >= enough, 30, f"{process} has looked {times} times")
 
     def writable(self) -> bool:
         """Tell whether no process is in the middle of writing to SQLite, which has one lock for all; else true."""
@@ -226,7 +276,9 @@ class Bench:
             "faults": len(self._faults),
             "lost": sum(not row.state.final for row in rows),
             "run again": len(starts) - len(first_runs),
-            "overtaken": sum(number < max(first_runs[:place], default=0) for place, number in enumerate(first_runs)),
+            "overtaken": sum(
+                number < highest for number, highest in zip(first_runs, accumulate(first_runs, max), strict=True)
+            ),
             "worst recovery s": round(max(waits, default=0) / 1e9, 2),
         }
 

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 from bench import Bench
+from simulated_table import open_simulated_table
 
+from broker.table.database import Database
 from servers import provision
+from servers.giving_up import give_up
 from servers.postgresql import PostgreSQLServer
 from servers.rabbitmq import RabbitMQAddress, RabbitMQServer
 from servers.shared import Unavailable
@@ -58,7 +61,7 @@ def _rabbitmq_to_break() -> Iterator[RabbitMQServer]:
     try:
         server = provision.own_rabbitmq()
     except Unavailable as exc:
-        pytest.skip(str(exc))
+        give_up(exc)
     with server:
         yield server
 
@@ -68,7 +71,7 @@ def _postgresql_to_break() -> Iterator[PostgreSQLServer]:
     try:
         server = provision.own_postgresql()
     except Unavailable as exc:
-        pytest.skip(str(exc))
+        give_up(exc)
     with server:
         yield server
 
@@ -113,3 +116,10 @@ def table_bench(
         yield made
         broken_postgresql.resume()
         broken_postgresql.start()
+
+
+@pytest.fixture
+def simulated_table(tmp_path: Path) -> Iterator[Database]:
+    """A table for the worlds of one test, without their noise in the log."""
+    with open_simulated_table(tmp_path) as database:
+        yield database

@@ -69,13 +69,18 @@ def arm(point: str, act: str, count: int) -> None:
     setattr(owner, name, wrapped)
 
 
-def send(app: str, first: int, last: int) -> int:
-    """Send numbers one by one; print each once it is accepted."""
+def nothing() -> None:
+    """Do nothing."""
+
+
+def send(app: str, first: int, last: int, *, at_end: Callable[[], object] = nothing) -> int:
+    """Send numbers one by one; print each once it is accepted; at the end do what is given, while still connected."""
     with Host(InterAppSettings.load(), SystemClock()) as host:
         client = host.client("sender")
         for number in range(first, last):
             client.send(ledger_service.Note(number=number), to=app)
             print(number, flush=True)  # noqa: T201 the test reads what was accepted
+        at_end()
     return 0
 
 

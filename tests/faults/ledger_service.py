@@ -2,6 +2,7 @@
 
 Run as ``python ledger_service.py APP LEDGER [SECONDS]``: serves APP; each line of LEDGER is one event of one run,
 ``start|end <number> <attempt> <worker pid> <monotonic ns>``, written by one system call. SECONDS is how long a handler works.
+LEDGER_ACK_AFTER_SECONDS in the environment shortens what the product waits before it acknowledges what it has not handled.
 """
 
 import os
@@ -15,6 +16,7 @@ from broker.handlers.context import Context
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import NO_RETRY, Backoff
 from broker.messages.message import Command, Event, Reply
+from broker.runtime import intake
 from broker.runtime.app import App
 from broker.runtime.host import Host
 from broker.runtime.service import run_services
@@ -160,6 +162,7 @@ def main() -> int:
     """Serve until a signal."""
     app, path = sys.argv[1:3]
     seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
+    intake.ACK_AFTER_SECONDS = float(os.environ.get("LEDGER_ACK_AFTER_SECONDS", intake.ACK_AFTER_SECONDS))
     return run_services(InterAppSettings.load(), [lambda: LedgerService(app, Ledger(path, seconds))])
 
 
