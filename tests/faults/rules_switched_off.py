@@ -113,10 +113,12 @@ def no_mark(patch: Patch) -> None:
 
 def merge_recovery(patch: Patch) -> None:
     """Claim what a lost worker held before anything else, even what an ordered retry holds up."""
+    higher, before = f"m.due_us = 0 AND {statements._HIGHER}", f"m.due_us = 0 AND {statements._BEFORE}"
     first = _replaced(
         statements.CANDIDATES,
-        ("AND m.seq < coalesce", "AND (m.state = 'processing' OR m.seq < coalesce"),
-        ("ORDER BY", ") ORDER BY m.state,"),
+        (higher, f"m.due_us = 0 AND (m.state = 'processing' OR {statements._HIGHER})"),
+        (before, f"m.state = 'waiting' AND {before}"),
+        ("ORDER BY f.priority", "ORDER BY f.state, f.priority"),
     )
     patch.setattr(statements, "CANDIDATES", first)
 
@@ -195,7 +197,7 @@ def claims_as_in_postgresql(patch: Patch) -> None:
         table: HandlerTable, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[Identity, int]
     ) -> tuple[list[Claimed], int]:
         now_us = table._clock.now_us()
-        values = {"app": lease.app, "epoch": lease.epoch, "now_us": now_us, "limit": limit, "no_limit": store.NO_LIMIT}
+        values = {"app": lease.app, "epoch": lease.epoch, "now_us": now_us, "limit": limit}
         with table.database.read() as connection:
             found = [store._candidate(row) for row in connection.execute(statements.CANDIDATES, values)]
         with table.database.write() as connection:
@@ -212,9 +214,9 @@ def late_threads_write(patch: Patch) -> None:
     run_batch, finish = Worker._run_batch, Batch.finish
     tables: dict[int, HandlerTable] = {}
 
-    def running(worker: Worker, batch: Batch) -> None:
+    def running(worker: Worker, batch: Batch, asked: float) -> None:
         tables[id(batch)] = worker._services.table
-        run_batch(worker, batch)
+        run_batch(worker, batch, asked)
 
     def finishing(batch: Batch, settlement: Settlement) -> bool:
         in_time = finish(batch, settlement)

@@ -56,13 +56,13 @@ def lease_time(worker: int) -> list[Move]:
 SCHEDULES = [
     Schedule(
         rule=off.lease_locked,
-        script=[*rung("ok", "epoch 1"), ("run", 0, 4), *FAILOVER, ("run_until", 1, "epoch 2"), ("run", 0, 5)],
+        script=[*rung("ok", "epoch 1"), ("run", 0, 6), *FAILOVER, ("run_until", 1, "epoch 2"), ("run", 0, 5)],
         broken="does not hold the lease",
     ),
     Schedule(
         rule=off.recheck_state,
         setting=off.claims_as_in_postgresql,
-        script=[*rung("ok", "epoch 1"), ("run", 0, 4), ("cancel", 0), ("run", 0, 4)],
+        script=[*rung("ok", "epoch 1"), ("run", 0, 6), ("cancel", 0), ("run", 0, 4)],
         broken="CHECK constraint failed",
     ),
     Schedule(
@@ -119,6 +119,7 @@ SCHEDULES = [
             *FAILOVER,
             ("run", 1, 20),
             *lease_time(1),
+            ("run", 1, 2),
             ("thaw",),
             ("run", 0, 20),
         ],
