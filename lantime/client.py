@@ -22,6 +22,7 @@ from lantime.errors import (
     DeviceUnreachable,
     LoginRefused,
     Problem,
+    RequestGivenUp,
     UnexpectedAnswer,
     without_credentials,
 )
@@ -40,6 +41,11 @@ _WHOLE_ANSWER = 3
 
 _STATUS = "/api/status"
 _CHASSIS = re.compile(r"chassis\d{1,3}")
+
+
+def _never() -> bool:
+    """Stand for a caller that nobody tells to stop."""
+    return False
 
 
 class LantimeClient:
@@ -123,24 +129,25 @@ class LantimeClient:
         """Close the connections. The client cannot be used afterwards."""
         self._http.close()
 
-    def status(self) -> DeviceAnswer:
+    def status(self, *, cancelled: Callable[[], bool] = _never) -> DeviceAnswer:
         """Return the answer of ``GET /api/status`` (captured), the only request that discovery needs.
 
-        Raises DeviceUnreachable, ApiDisabled, LoginRefused or UnexpectedAnswer.
+        ``cancelled`` tells whether the caller was asked to stop: looked at before each request and while an answer comes in.
+        Raises RequestGivenUp then, and DeviceUnreachable, ApiDisabled, LoginRefused or UnexpectedAnswer.
         """
-        return read_answer(self._get(_STATUS))
+        return read_answer(self._get(_STATUS, cancelled))
 
-    def slot(self, slot_id: str, *, chassis: str = "chassis0") -> Slot:
+    def slot(self, slot_id: str, *, chassis: str = "chassis0", cancelled: Callable[[], bool] = _never) -> Slot:
         """Return one slot by ``GET /api/status/<chassis>/slots/<slot id>`` (path inferred, never captured).
 
         Raises ValueError when the ids cannot be ones, SlotNotFound for a 404, UnexpectedAnswer when the answer holds
-        no such slot, and what ``status`` raises.
+        no such slot, and what ``status`` raises. ``cancelled`` is as in ``status``.
         """
         if not SLOT_ID.fullmatch(slot_id):
             raise ValueError(f"slot_id={slot_id!r} is not allowed: 1 to 16 of a-z, 0-9 and -, as in clk1")
         if not _CHASSIS.fullmatch(chassis):
             raise ValueError(f"chassis={chassis!r} is not allowed: chassis and a number, as in chassis0")
-        raw = self._get(f"{_STATUS}/{quote(chassis, safe='')}/slots/{quote(slot_id, safe='')}")
+        raw = self._get(f"{_STATUS}/{quote(chassis, safe='')}/slots/{quote(slot_id, safe='')}", cancelled)
         if not raw.succeeded:
             raise slot_refusal(raw, slot_id)
         answer = read_answer(raw)
@@ -151,7 +158,7 @@ class LantimeClient:
             )
         return parse_slot(slot_id, found, api_major=answer.api.major)
 
-    def _get(self, path: str) -> RawAnswer:
+    def _get(self, path: str, cancelled: Callable[[], bool]) -> RawAnswer:
         """Send a GET with token or Basic login; an answer of any status is returned."""
         if self._basic is None:
             raise LoginRefused(
@@ -159,29 +166,31 @@ class LantimeClient:
             )
         with self._lock:
             if not self._token_asked:
-                self._ask_for_token(self._basic)
+                self._ask_for_token(self._basic, cancelled)
             if self._token is None:
-                return self._send("GET", path, self._basic)
-            answer = self._send("GET", path, Bearer(self._token))
+                return self._send("GET", path, self._basic, cancelled)
+            answer = self._send("GET", path, Bearer(self._token), cancelled)
             if not answer.login_refused:
                 return answer
             # The token's lifetime is not known: it may just have ended. Once more with a new one.
-            self._ask_for_token(self._basic)
+            self._ask_for_token(self._basic, cancelled)
             if self._token is not None:
-                answer = self._send("GET", path, Bearer(self._token))
+                answer = self._send("GET", path, Bearer(self._token), cancelled)
                 if not answer.login_refused:
                     return answer
                 self._token = None
-            return self._send("GET", path, self._basic)
+            return self._send("GET", path, self._basic, cancelled)
 
-    def _ask_for_token(self, basic: httpx.BasicAuth) -> None:
+    def _ask_for_token(self, basic: httpx.BasicAuth, cancelled: Callable[[], bool]) -> None:
         """Ask once for a token. Any answer but a token means Basic for everything, and is no error.
 
         Raises DeviceUnreachable when no connection could be made: a request without a token would fare no better.
         """
         self._token = None
         try:
-            answer = self._send("PUT", ENDPOINT, basic)
+            answer = self._send("PUT", ENDPOINT, basic, cancelled)
+        except RequestGivenUp:
+            raise
         except DeviceUnreachable as exc:
             # What broke once connected may be this endpoint's own fault, so it is not asked again.
             self._token_asked = not isinstance(exc.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
@@ -194,9 +203,11 @@ class LantimeClient:
         self._token_asked = True
         self._token = token_in(answer)
 
-    def _send(self, method: str, path: str, auth: httpx.Auth) -> RawAnswer:
-        """Send one request and read its answer whole. Raises DeviceUnreachable or UnexpectedAnswer."""
+    def _send(self, method: str, path: str, auth: httpx.Auth, cancelled: Callable[[], bool]) -> RawAnswer:
+        """Send one request and read its answer whole. Raises DeviceUnreachable, UnexpectedAnswer or RequestGivenUp."""
         url = f"{self.url}{path}"
+        if cancelled():
+            raise RequestGivenUp(url=url)
         started_us, start = self._clock.now_us(), self._clock.monotonic()
         status: int | None = None
         error: DeviceError | None = None
@@ -207,6 +218,8 @@ class LantimeClient:
                 for chunk in response.iter_bytes():
                     body += chunk
                     self._check_bounds(url, status, body, start)
+                    if cancelled():
+                        raise RequestGivenUp(url=url)
             return RawAnswer(
                 url=url,
                 status=status,

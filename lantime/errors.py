@@ -9,6 +9,7 @@
       ├ LoginRefused        no login, wrong login, level too low
       ├ UnexpectedAnswer    an answer that is not what this API gives
       ├ SlotNotFound        the device knows no such slot
+      ├ RequestGivenUp      whoever asked was told to stop meanwhile
       └ WriteRefused        the device did not take a change
 
 Every message names the URL and the way out. An error that translates another keeps it as its cause.
@@ -74,6 +75,13 @@ class DeviceUnreachable(DeviceError):
         self.problem = problem
         detail = f" ({detail})" if detail else ""
         super().__init__(f"{_WAY_OUT[problem]}{detail}", url=url)
+
+
+class RequestGivenUp(DeviceError):
+    """The device was not asked, or its answer not read to the end: whoever asked was told to stop meanwhile."""
+
+    def __init__(self, *, url: str) -> None:
+        super().__init__("given up: whoever asked was told to stop", url=url)
 
 
 class _AnswerError(DeviceError):

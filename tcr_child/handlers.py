@@ -81,7 +81,7 @@ class PollNow(MessageExecutor[PollSlotNow, TcrSlot]):
             missing = "set LANTIME_URL, LANTIME_USERNAME and LANTIME_PASSWORD"
             raise Reject(f"this service does not talk to the device: {missing}")
         try:
-            self.found = _read(device, self.ctx.resource.slot)
+            self.found = _read(device, self.ctx)
         except LoginRefused as exc:
             raise Reject(f"the device refuses the login: {exc}") from exc
         self.known = self.ctx.documents.get(MODULE, STATUS, ModuleRecord)
@@ -107,12 +107,18 @@ class PollNow(MessageExecutor[PollSlotNow, TcrSlot]):
         return _answer(self.ctx)
 
 
-def _read(device: LantimeClient, slot_id: str) -> Slot | None:
+def _read(device: LantimeClient, ctx: Context[TcrSlot]) -> Slot | None:
+    slot_id = ctx.resource.slot
+
+    def cancelled() -> bool:
+        return ctx.cancelled
+
     try:
-        return device.slot(slot_id)
+        return device.slot(slot_id, cancelled=cancelled)
     except SlotNotFound:
         # The path of a slot is inferred: a device may not know it, and still have the slot in its whole status.
-        return next((slot for chassis in device.status().chassis() if (slot := chassis.slot(slot_id))), None)
+        chassis = device.status(cancelled=cancelled).chassis()
+        return next((slot for each in chassis if (slot := each.slot(slot_id))), None)
 
 
 def _keep(known: ModuleRecord | None, record: ModuleRecord, ctx: Context[TcrSlot]) -> None:

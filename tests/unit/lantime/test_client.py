@@ -19,6 +19,7 @@ from lantime.errors import (
     DeviceUnreachable,
     LoginRefused,
     Problem,
+    RequestGivenUp,
     SlotNotFound,
     UnexpectedAnswer,
     WriteRefused,
@@ -329,6 +330,19 @@ def test_not_a_number_is_none() -> None:
     assert (data["x"], data["y"]) == (None, None)
 
 
+def test_whoever_was_told_to_stop_asks_for_nothing() -> None:
+    """A handler that is out of time, or was cancelled, sends the device no further request."""
+    asked: list[httpx.Request] = []
+
+    def device_answers(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json=STATUS)
+
+    with client(device_answers) as device, pytest.raises(RequestGivenUp, match="told to stop"):
+        device.status(cancelled=lambda: True)
+    assert asked == []
+
+
 class Endless(httpx.SyncByteStream):
     """A body without end; the clock moves on with each part."""
 
@@ -361,6 +375,17 @@ def test_trickling_answer_is_a_timeout() -> None:
         device.status()
     assert raised.value.problem is Problem.TIMEOUT
     assert clock.monotonic() == 16.0
+
+
+def test_an_answer_is_not_read_to_its_end_for_nobody() -> None:
+    """While an answer comes in it is looked whether anybody still wants it."""
+    looks = iter([False, False, False, True])
+    with (
+        client(answering(httpx.Response(200, stream=Endless(ManualClock(), 0.0, 10)))) as device,
+        pytest.raises(RequestGivenUp),
+    ):
+        device.status(cancelled=lambda: next(looks))
+    assert next(looks, "none is left") == "none is left"
 
 
 @pytest.mark.parametrize(

@@ -219,12 +219,13 @@ class Slots:
         self.whole = whole
         self.credentials_missing = credentials_missing
 
-    def status(self) -> DeviceAnswer:
+    def status(self, *, cancelled: Callable[[], bool]) -> DeviceAnswer:
         """Return the whole status, which has the slots ``whole``."""
         return DeviceAnswer(url="http://device", body={"data": {"chassis0": {"slots": self.whole}}})
 
-    def slot(self, slot_id: str) -> object:
+    def slot(self, slot_id: str, *, cancelled: Callable[[], bool]) -> object:
         """Return the slot, or raise."""
+        assert not cancelled()
         assert slot_id == "clk1"
         if isinstance(self.found, Exception):
             raise self.found
