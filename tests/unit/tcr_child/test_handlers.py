@@ -1,6 +1,7 @@
 """What a slot's service does with messages, run as a worker runs them."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
