@@ -1,7 +1,9 @@
 """Opens the database of the handler table and keeps SQLAlchemy's errors inside this room."""
 
 import os
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -15,11 +17,13 @@ from sqlalchemy.pool import QueuePool
 from broker.errors import SettingError, TableDamaged, TableError, TableUnavailable
 from broker.lifecycle.clock import SystemClock
 from broker.settings import redacted
-from broker.table.sqlite_trouble import DAMAGED, is_damage, is_read_only, way_out
+from broker.table.sqlite_trouble import DAMAGED, is_busy, is_damage, is_read_only, way_out
 from broker.table.watchdog import Watchdog
 
 SQLITE_BUSY_SECONDS = 15
 """How long a SQLite writer waits for another process to finish before the table counts as unavailable."""
+
+SWITCH_PAUSE_SECONDS = 0.01
 
 EMPTY_OR_OURS = "SELECT count(*) = 0 OR max(name = 'alembic_version') FROM sqlite_schema"
 
@@ -151,13 +155,28 @@ def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}")
-    # Not in the file of another program, which keeps the mode.
-    if cursor.execute(EMPTY_OR_OURS).fetchone()[0]:
-        cursor.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(cursor)
     # FULL: a commit survives a power cut, which WAL's default NORMAL does not promise.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
+    """Let readers and a writer of the file not wait for each other. Not in the file of another program, which keeps the mode."""
+    deadline = time.monotonic() + SQLITE_BUSY_SECONDS
+    while True:
+        try:
+            ((ours,),) = cursor.execute(EMPTY_OR_OURS).fetchall()
+            if ours:
+                cursor.execute("PRAGMA journal_mode = WAL").fetchall()
+        except sqlite3.OperationalError as error:
+            # Two that switch a new file at once would wait for each other for ever, so SQLite refuses one without waiting.
+            if not is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(SWITCH_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _prepare_postgresql(dbapi_connection: Any, _record: object) -> None:

@@ -28,6 +28,11 @@ def is_damage(error: exc.SQLAlchemyError) -> bool:
     return _code(error) in DAMAGES
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Tell whether SQLite says that another process or connection holds the file."""
+    return error.sqlite_errorcode & PRIMARY == sqlite3.SQLITE_BUSY
+
+
 def is_read_only(error: exc.SQLAlchemyError | None) -> bool:
     """Tell whether SQLite says that this connection may only read."""
     return _code(error) == sqlite3.SQLITE_READONLY
