@@ -1,6 +1,7 @@
 """A whole app in memory: the real worker and the real handler table (SQLite in a folder), on a clock that the test moves."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,20 +16,34 @@ from broker.messages.message import Command, Event, Message, Reply
 from broker.runtime.app import App
 from broker.runtime.client import Client
 from broker.runtime.host import Host
+from broker.runtime.middleware.middleware import Middleware
 from broker.settings import InterAppSettings
 from broker.table.queries import LARGEST, HandlerRow, HistoryEntry, Wanted, find_handler, list_handlers, read_history
 from broker.table.queries import read_letter as read_whole
+from broker.table.rows import Settlement
 from broker.testing.unreliable import UnreliableTransport
 
 PATIENCE_SECONDS = 20.0
 """How long something that must come true may take, of real time."""
 
-LOOK_SECONDS = 0.01
+LOOK_SECONDS = 0.1
+"""How often is looked for what comes without an outcome: a row that was cancelled, expired or is about to be claimed."""
 
 FoundT = TypeVar("FoundT")
 
 SENDER = "test"
 """Source address of what the test itself sends."""
+
+
+class Outcomes(Middleware):
+    """Tells whoever waits that outcomes were committed."""
+
+    def __init__(self) -> None:
+        self.committed = threading.Event()
+
+    def settled(self, app: str, settlements: Sequence[Settlement]) -> None:  # noqa: ARG002 the hook's signature
+        """Wake who waits."""
+        self.committed.set()
 
 
 class Harness:
@@ -41,9 +56,9 @@ class Harness:
         self.clock = ManualClock()
         self.transport = UnreliableTransport(self.clock)
         settings = InterAppSettings.model_construct(database_url=f"sqlite:///{folder / 'interapp.db'}")
-        self.host = Host(settings, self.clock, transport=self.transport)
+        self._outcomes = Outcomes()
+        self.host = Host(settings, self.clock, transport=self.transport, middleware=[self._outcomes])
         self._registries: list[HandlerRegistry[Any]] = []
-        self._never = threading.Event()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -140,11 +155,13 @@ class Harness:
 
     def _eventually(self, reached: Callable[[], FoundT | None], story: Callable[[], str]) -> FoundT:
         # By the real clock: it is another thread that gets there, and the test's clock stands still.
-        for _ in range(round(PATIENCE_SECONDS / LOOK_SECONDS)):
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
+            self._outcomes.committed.clear()
             found = reached()
             if found is not None:
                 return found
-            self._never.wait(LOOK_SECONDS)
+            self._outcomes.committed.wait(LOOK_SECONDS)
         raise AssertionError(f"not so after {PATIENCE_SECONDS:g} s: {story()}")
 
     def _story(self, message_id: str) -> str:
