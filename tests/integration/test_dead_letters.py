@@ -138,7 +138,7 @@ def test_what_a_policy_gives_up_becomes_a_row(site: Site, rabbitmq: RabbitMQAddr
     host = site.draining()
     app, ran = handling()
     host.add(app)
-    eventually(lambda: host._workers[CHILD]._receiving.link().up, PATIENCE_S, "its queue is made")
+    eventually(host._workers[CHILD]._receiving.registered, PATIENCE_S, "its queue is made")
     host.remove(CHILD)
     site.publish(CHILD, (properties("18"), b'{"n": 2}'))
     (row,) = site.wait(1)
@@ -226,7 +226,7 @@ def test_a_late_duplicate_of_a_purged_message_is_acknowledged_and_not_handled(si
     host = site.host()
     app, ran = handling()
     host.add(app)
-    eventually(lambda: host._workers[CHILD]._receiving.link().up, PATIENCE_S, "its queue is made")
+    eventually(host._workers[CHILD]._receiving.registered, PATIENCE_S, "its queue is made")
     site.publish(CHILD, (properties("17"), b'{"n": 1}'))
     eventually(lambda: _states(site.place.rows()) == ["succeeded"], PATIENCE_S, "it was handled")
     assert sum(Retention(site.place.database, SystemClock()).purge(Limits(before_us=2**62))) == 1

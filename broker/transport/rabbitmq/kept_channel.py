@@ -85,7 +85,8 @@ class KeptChannel:
         self._closing = False
         self._when_closed: list[Callable[[], None]] = []
         self.attempt: Attempt | None = None
-        self.link = connection.link
+        # Not up yet, even when the connection is: nothing has been asked of RabbitMQ.
+        self.link = Link(False, f"{purpose} is being set up") if connection.link.up else connection.link
         """How it stands; any thread may read it."""
 
     @property
