@@ -337,7 +337,7 @@ class Worker:
         now, now_us = self._clock.monotonic(), self._clock.now_us()
         limits.recall((kind, seq, now + (due_us - now_us) / 1_000_000) for kind, seq, due_us in waiting)
         for *_, due_us in waiting:
-            self._due_later(due_us - self._clock.now_us())
+            self._due_later(due_us - now_us)
         self._recalled = True
 
     def _claim_and_run(self) -> bool:

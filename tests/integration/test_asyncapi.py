@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +13,8 @@ import pytest
 
 from broker.cli.asyncapi import asyncapi
 from broker.runtime.registries import catalogue_of, load_registries
+from servers.giving_up import give_up
+from servers.shared import Unavailable
 
 PARSER = "@asyncapi/parser@3.6.6"
 INSTALLS = 2
@@ -62,7 +63,7 @@ def parser(request: pytest.FixtureRequest) -> Path:
                 script.write_text(SCRIPT, encoding="utf-8")
                 complete.touch()
     if not complete.exists():
-        give_up(f"the AsyncAPI parser cannot be installed: {trouble}")
+        give_up(Unavailable(f"the AsyncAPI parser cannot be installed: {trouble}"))
     return script
 
 
@@ -83,13 +84,6 @@ def install(folder: Path) -> str:
         except (FileNotFoundError, subprocess.TimeoutExpired) as exc:
             return str(exc)
     return ""
-
-
-def give_up(reason: str) -> None:
-    """Skip on a developer's machine, fail where the whole suite must have run."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
 
 
 def parsed(parser: Path, document: dict[str, Any], folder: Path) -> dict[str, Any]:
