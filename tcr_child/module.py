@@ -5,8 +5,8 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from lantime.contract import SyncState
+from lantime.status.module import ModuleStatus
 from lantime.status.slot import Slot
-from lantime.status.tcr import TcrStatus
 
 MODULE = "module"
 """Collection of the slot's documents about its module."""
@@ -39,7 +39,7 @@ class ModuleRecord(BaseModel):
     model: str | None = None
     serial: str | None = None
     software: str | None = None
-    status: TcrStatus | None = None
+    status: ModuleStatus | None = None
 
     @property
     def sync(self) -> SyncState:
@@ -62,7 +62,7 @@ def seen(known: ModuleRecord | None, slot: Slot, observed_at: datetime) -> Modul
         model=slot.module.model,
         serial=slot.module.serial,
         software=slot.module.software,
-        status=slot.tcr,
+        status=slot.status,
     )
 
 

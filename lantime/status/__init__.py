@@ -6,13 +6,13 @@ frozen and hold nothing but what the device said: judging it is somebody else's 
 
 from lantime.status.api_version import ADAPTERS, Adapter, ApiVersion, adapter_for, read_api_version
 from lantime.status.chassis import ChassisStatus, parse_status
+from lantime.status.module import ModuleStatus, Temperature, parse_module
 from lantime.status.mrs import MrsFlags, MrsSource
 from lantime.status.quality import TimeQuality
 from lantime.status.receiver import PcpsFlags, Receiver, StateBits
 from lantime.status.reported import reported_module
 from lantime.status.slot import SLOT_ID, ModuleInfo, ModuleKind, Slot, SlotPosition, classify, parse_slot
 from lantime.status.states import ClockState, OscillatorState, ReceiverState
-from lantime.status.tcr import TcrStatus, Temperature, parse_module
 
 __all__ = [
     "ADAPTERS",
@@ -23,6 +23,7 @@ __all__ = [
     "ClockState",
     "ModuleInfo",
     "ModuleKind",
+    "ModuleStatus",
     "MrsFlags",
     "MrsSource",
     "OscillatorState",
@@ -32,7 +33,6 @@ __all__ = [
     "Slot",
     "SlotPosition",
     "StateBits",
-    "TcrStatus",
     "Temperature",
     "TimeQuality",
     "adapter_for",

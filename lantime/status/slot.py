@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from lantime.status.model import StatusModel
-from lantime.status.tcr import TcrStatus, parse_module
+from lantime.status.module import ModuleStatus, parse_module
 from lantime.status.values import integer, mapping, pick, raw, text
 
 SLOT_ID = re.compile(r"[a-z0-9-]{1,16}")
@@ -44,13 +44,13 @@ class ModuleInfo(StatusModel):
 
 
 class Slot(StatusModel):
-    """One slot; ``module`` is None when it is empty, ``tcr`` is there when the module is a TCR."""
+    """One slot; ``module`` is None when it is empty, ``status`` is there when the module is a TCR."""
 
     slot_id: str
     slot_type: str | None = None
     position: SlotPosition | None = None
     module: ModuleInfo | None = None
-    tcr: TcrStatus | None = None
+    status: ModuleStatus | None = None
 
 
 def classify(model: str) -> ModuleKind:
@@ -79,7 +79,7 @@ def parse_slot(slot_id: str, entry: Mapping[str, object], *, api_major: int | No
         slot_type=text(pick(entry, "slot-type")),
         position=_position(pick(entry, "slot-position")),
         module=found,
-        tcr=parse_module(module, api_major=api_major) if is_tcr else None,
+        status=parse_module(module, api_major=api_major) if is_tcr else None,
     )
 
 

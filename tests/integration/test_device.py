@@ -83,9 +83,9 @@ def test_signal_loss_and_return(sim: Simulator) -> None:
     """A lost signal shows as holdover, a restored one as synchronised."""
     with client(sim) as device:
         sim.lose_signal("clk1")
-        lost = device.slot("clk1").tcr
+        lost = device.slot("clk1").status
         sim.restore_signal("clk1")
-        back = device.slot("clk1").tcr
+        back = device.slot("clk1").status
     assert lost is not None
     assert back is not None
     assert (lost.receiver.state, lost.clock) == (ReceiverState.NOT_SYNCHRONIZED, ClockState.HOLDOVER)
@@ -378,7 +378,7 @@ def test_simulator_process(start: Callable[..., tuple[subprocess.Popen[str], str
     slots, _, certificate = found["slots"].partition("; certificate ")
     assert "clk1=tcr180, clk2=tcr180" in slots
     with LantimeClient(found["url"], "info", "info", verify=certificate) as device:
-        assert device.slot("clk2").tcr is not None
+        assert device.slot("clk2").status is not None
         context = ssl.create_default_context(cafile=certificate)
         control = f"{found['url']}/simulator/pull"
         response = httpx.post(control, json={"slot": "clk2"}, auth=("admin", "admin"), verify=context, trust_env=False)

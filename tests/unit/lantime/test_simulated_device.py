@@ -11,7 +11,7 @@ from lantime.simulator.api import SimulatedRequest, SimulatedResponse, respond
 from lantime.simulator.controls import Controls
 from lantime.simulator.device import API_VERSIONS, ControlError
 from lantime.simulator.scenario import EFFECTS, Scenario
-from lantime.status import ChassisStatus, ClockState, ReceiverState, TcrStatus, parse_status
+from lantime.status import ChassisStatus, ClockState, ModuleStatus, ReceiverState, parse_status
 
 APIS = sorted(API_VERSIONS)
 
@@ -49,12 +49,12 @@ def chassis(controls: Controls) -> ChassisStatus:
     return parse_status(ask(controls, "/api/status").body)[0]
 
 
-def tcr(controls: Controls, slot: str = "clk1") -> TcrStatus:
+def tcr(controls: Controls, slot: str = "clk1") -> ModuleStatus:
     """The typed TCR in a slot."""
     found = chassis(controls).slot(slot)
     assert found is not None
-    assert found.tcr is not None
-    return found.tcr
+    assert found.status is not None
+    return found.status
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -81,7 +81,7 @@ def test_m3000(api: int) -> None:
     """An M3000 has two TCRs and a switch card."""
     found = chassis(Controls(model="M3000", api=api))
     models = [each.module.model for each in found.slots if each.module]
-    assert [each.slot_id for each in found.slots if each.tcr] == ["clk1", "clk2"]
+    assert [each.slot_id for each in found.slots if each.status] == ["clk1", "clk2"]
     assert "rsc180" in models
 
 
@@ -175,7 +175,7 @@ def test_pull_and_plug() -> None:
     controls.pull("clk1")
     controls.plug("clk1", serial="068111029999")
     controls.plug("clk2")
-    serials = [each.module.serial for each in chassis(controls).slots if each.tcr and each.module]
+    serials = [each.module.serial for each in chassis(controls).slots if each.status and each.module]
     assert serials[0] == "068111029999"
     assert serials[1] not in (None, "068111029999")
     controls.plug("esi1", model="esi180")
@@ -350,12 +350,12 @@ def test_controls_over_http() -> None:
     assert tcr_of(controls, basic("info", "x")).receiver.bits.tcap_exceeded is True
 
 
-def tcr_of(controls: Controls, login: str) -> TcrStatus:
+def tcr_of(controls: Controls, login: str) -> ModuleStatus:
     """The TCR in clk1, read with a login."""
     found = parse_status(ask(controls, "/api/status", login=login).body)[0].slot("clk1")
     assert found is not None
-    assert found.tcr is not None
-    return found.tcr
+    assert found.status is not None
+    return found.status
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from lantime.status import (
     ChassisStatus,
     ClockState,
     ModuleKind,
+    ModuleStatus,
     OscillatorState,
     ReceiverState,
     Slot,
-    TcrStatus,
     adapter_for,
     classify,
     parse_module,
@@ -71,7 +71,7 @@ def module(**parts: Any) -> dict[str, Any]:
     return {key: value for key, value in changed.items() if value is not None}
 
 
-def receiver(**keys: Any) -> TcrStatus:
+def receiver(**keys: Any) -> ModuleStatus:
     """The status of a module whose receiver object has some keys replaced (underscores for hyphens)."""
     return parse_module(module(tcr=MODULE["tcr"] | {key.replace("_", "-"): value for key, value in keys.items()}))
 
@@ -430,7 +430,7 @@ def test_time_code_receivers_by_prefix(model: str) -> None:
     found = parse_slot("io3", {"module": {"info": {"model": model}}})
     assert found.module is not None
     assert found.module.kind is ModuleKind.TCR
-    assert found.tcr is not None
+    assert found.status is not None
 
 
 @pytest.mark.parametrize("model", ["grc180", "tcrx", "xtcr180", "psu", ""])
@@ -543,7 +543,7 @@ def test_any_json_as_module(reported: dict[str, Any], major: int | None) -> None
     """No JSON object makes the module's reader raise, and what it makes of it can be stored."""
     status = parse_module(reported, api_major=major)
     json.dumps(reported_module(answer(slot(module=reported)), "clk1"), allow_nan=False).encode()
-    assert TcrStatus.model_validate_json(status.model_dump_json()) == status
+    assert ModuleStatus.model_validate_json(status.model_dump_json()) == status
     json.dumps(status.model_dump(mode="json"), allow_nan=False).encode()
 
 

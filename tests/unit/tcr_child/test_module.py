@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lantime.contract import SyncState
+from lantime.status.module import ModuleStatus
 from lantime.status.receiver import Receiver
 from lantime.status.slot import ModuleInfo, ModuleKind, Slot
 from lantime.status.states import ClockState, ReceiverState
-from lantime.status.tcr import TcrStatus
 from tcr_child.module import ModuleRecord, seen, sync_change
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -22,9 +22,9 @@ def tcr(
     serial: str | None = "1",
 ) -> Slot:
     """Return a slot with a TCR180 in these states."""
-    status = TcrStatus(clock=clock, receiver=Receiver(state=receiver))
+    status = ModuleStatus(clock=clock, receiver=Receiver(state=receiver))
     info = ModuleInfo(model="tcr180", serial=serial, software="2.0", kind=ModuleKind.TCR)
-    return Slot(slot_id="clk1", module=info, tcr=status)
+    return Slot(slot_id="clk1", module=info, status=status)
 
 
 def record(slot: Slot, at: datetime = NOW, known: ModuleRecord | None = None) -> ModuleRecord:
@@ -38,7 +38,7 @@ def test_a_look_is_kept_as_it_was() -> None:
     """What a look saw of the module is the record, with its time."""
     slot = tcr()
     assert record(slot) == ModuleRecord(
-        observed_at=NOW, present=True, model="tcr180", serial="1", software="2.0", status=slot.tcr
+        observed_at=NOW, present=True, model="tcr180", serial="1", software="2.0", status=slot.status
     )
 
 

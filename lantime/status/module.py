@@ -1,4 +1,4 @@
-"""The status of one TCR module (time code receiver)."""
+"""The status of one clock module; a TCR is one with a time code receiver."""
 
 from collections.abc import Mapping
 
@@ -21,8 +21,8 @@ class Temperature(StatusModel):
     celsius: float | None = None
 
 
-class TcrStatus(StatusModel):
-    """What a TCR module reports. A fresh one (``TcrStatus()``) is a module that reports nothing.
+class ModuleStatus(StatusModel):
+    """What a clock module reports. A fresh one (``ModuleStatus()``) is a module that reports nothing.
 
     ``clock`` is the module's own clock, which another source (``mrs``) may keep synchronised while the
     ``receiver`` has no signal. Neither is ever derived from ``ref-type``: a capture shows it contradicting the rest.
@@ -40,7 +40,7 @@ class TcrStatus(StatusModel):
     missing: tuple[str, ...] = ()
 
 
-def parse_module(module: Mapping[str, object], *, api_major: int | None = None) -> TcrStatus:
+def parse_module(module: Mapping[str, object], *, api_major: int | None = None) -> ModuleStatus:
     """Read a TCR's ``module`` object. Never raises, whatever JSON object comes in.
 
     ``api_major`` chooses what is expected to be there (named in ``missing`` when it is not), not what is read.
@@ -57,7 +57,7 @@ def parse_module(module: Mapping[str, object], *, api_major: int | None = None) 
         "mrs-status": adapter.mrs_status and any(source.status is None for source in mrs),
         "sync-status": not sync,
     }
-    return TcrStatus(
+    return ModuleStatus(
         receiver=receiver,
         clock=ClockState.read(pick(states, "clock")),
         clock_raw=raw(pick(states, "clock")),
