@@ -59,6 +59,9 @@ ADAPTERS = (
 )
 """Oldest first. The ranges are those that the vendor's own connectors are split by (vendor document)."""
 
+SUPPORTED_API = f"API {ADAPTERS[0].first} and {ADAPTERS[1].first} to {ADAPTERS[-1].last} (LTOS 7.04 to 7.10)"
+"""What versions are known, for people. Which LTOS brings which API: captured for 10 and 20, else vendor document."""
+
 
 def read_api_version(answer: Mapping[str, object]) -> ApiVersion:
     """Read the version from ``data.rest-api.api-version``, else from ``system-information."API Version"``.
