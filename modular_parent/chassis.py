@@ -20,7 +20,7 @@ from lantime.contract import (
     SlotRecord,
 )
 from lantime.errors import DeviceError
-from lantime.status.slot import ModuleKind
+from modular_parent.clocks import keep_clocks
 from modular_parent.inventory import SlotDiff, compare
 from modular_parent.look import ChassisLook, read_look
 
@@ -70,7 +70,7 @@ class Chassis:
                 chassis = tx.documents.get(CHASSIS, self.address, ChassisRecord) or ChassisRecord()
                 tx.send(self._assignment(record, chassis), to=record.app)
             if self._look is not None and self._looked_at is not None:
-                tx.send(_report(slot, self._look, self._looked_at), to=record.app)
+                tx.send(_report(record, self._look, self._looked_at), to=record.app)
             else:
                 # We are new ourselves: with its digest forgotten, the next poll reports the module.
                 tx.documents.put(SLOTS, slot, record.model_copy(update={"module_digest": None}))
@@ -86,12 +86,13 @@ class Chassis:
         return Check(ok=not self._problem, detail=self._problem)
 
     def _keep(self, tx: Transaction, look: ChassisLook, now: datetime) -> None:
+        before = tx.documents.get(CHASSIS, self.address, ChassisRecord) or ChassisRecord()
         chassis = ChassisRecord(
-            model=look.chassis.model,
-            serial=look.chassis.serial,
-            firmware=look.chassis.firmware,
-            api_version=look.chassis.api_version,
-            hostname=look.chassis.hostname,
+            model=look.chassis.model or before.model,
+            serial=look.chassis.serial or before.serial,
+            firmware=look.chassis.firmware or before.firmware,
+            api_version=look.chassis.api_version or before.api_version,
+            hostname=look.chassis.hostname or before.hostname,
             last_poll=now,
             warnings=look.warnings,
         )
@@ -99,13 +100,15 @@ class Chassis:
         if look.slots is None:
             return
         known = tx.documents.all(SLOTS, SlotRecord)
-        for slot, diff in compare(known, look.slots, chassis=self.address, now=now).items():
+        diffs = compare(known, look.slots, chassis=self.address, now=now, complete=look.complete)
+        keep_clocks(tx.documents, diffs, look.slots, now)
+        for slot, diff in diffs.items():
             tx.documents.put(SLOTS, slot, diff.after)
             self._tell(tx, slot, diff, chassis)
             # The service of a slot whose TCR gave way to another kind of module is told that it is gone.
             served_by = diff.after.app or (diff.before.app if diff.before else None)
             if diff.report and served_by is not None:
-                tx.send(_report(slot, look, now), to=served_by)
+                tx.send(_report(diff.after, look, now), to=served_by)
 
     def _tell(self, tx: Transaction, slot: str, diff: SlotDiff, chassis: ChassisRecord) -> None:
         if diff.change is not None:
@@ -152,12 +155,14 @@ class Chassis:
         return datetime.fromtimestamp(self._clock.now_us() / 1_000_000, UTC)
 
 
-def _report(slot: str, look: ChassisLook, observed_at: datetime) -> ReportModule:
-    seen = (look.slots or {}).get(slot)
-    has_tcr = seen is not None and seen.slot.module is not None and seen.slot.module.kind is ModuleKind.TCR
+def _report(record: SlotRecord, look: ChassisLook, observed_at: datetime) -> ReportModule:
+    seen = (look.slots or {}).get(record.slot)
+    unreadable = record.present and (seen is None or seen.slot.unreadable)
+    has_tcr = record.present and record.app is not None and not unreadable
     return ReportModule(
-        slot=slot,
+        slot=record.slot,
         observed_at=observed_at,
         api_major=look.chassis.api_major,
         module=seen.module if seen is not None and has_tcr else None,
+        unreadable=unreadable,
     )

@@ -8,8 +8,10 @@ from hashlib import sha256
 
 from pydantic import JsonValue
 
-from lantime.contract import SlotChange, SlotRecord, child_address
-from lantime.status.slot import ModuleInfo, ModuleKind, Slot
+from lantime.contract import SlotChange, SlotRecord, child_address, is_same_module
+from lantime.status.module import ModuleStatus
+from lantime.status.parts import says
+from lantime.status.slot import UNKNOWN_MODEL, ModuleInfo, ModuleKind, Slot, classify
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,19 @@ class SlotDiff:
 
 
 def compare(
-    known: Mapping[str, SlotRecord], seen: Mapping[str, SlotLook], *, chassis: str, now: datetime
+    known: Mapping[str, SlotRecord],
+    seen: Mapping[str, SlotLook],
+    *,
+    chassis: str,
+    now: datetime,
+    complete: bool = True,
 ) -> dict[str, SlotDiff]:
-    """Return, for every slot known or seen, what this poll means for it, by slot id."""
-    return {
-        slot: _compare_slot(slot, known.get(slot), seen.get(slot), chassis, now) for slot in sorted({*known, *seen})
-    }
+    """Return, for every slot known or seen, what this poll means for it, by slot id.
+
+    When the look is not complete, a slot that was not seen is not gone: nothing is said of it.
+    """
+    slots = {*known, *seen} if complete else {*seen}
+    return {slot: _compare_slot(slot, known.get(slot), seen.get(slot), chassis, now) for slot in sorted(slots)}
 
 
 def digest(module: Mapping[str, JsonValue] | None) -> str:
@@ -50,6 +59,8 @@ def digest(module: Mapping[str, JsonValue] | None) -> str:
 def _compare_slot(slot: str, before: SlotRecord | None, look: SlotLook | None, chassis: str, now: datetime) -> SlotDiff:
     module = look.slot.module if look else None
     base = before or SlotRecord(slot=slot, first_seen=now)
+    if look is not None and look.slot.unreadable:
+        return _unreadable(base, before, look)
     if look is not None:
         base = base.model_copy(update={"type": look.slot.slot_type or base.type, "last_seen": now})
     if module is None or look is None:
@@ -58,29 +69,47 @@ def _compare_slot(slot: str, before: SlotRecord | None, look: SlotLook | None, c
         return SlotDiff(
             before, after, SlotChange.REMOVED if removed else None, assign=False, report=removed and bool(base.app)
         )
-    is_tcr = module.kind is ModuleKind.TCR
     change = _change(before, module)
-    same_module = before is not None and change in (None, SlotChange.CHANGED)
+    inherited = before if change in (None, SlotChange.CHANGED) else None
+    model = (inherited.model if inherited and module.model == UNKNOWN_MODEL else None) or module.model
+    is_tcr = classify(model) is ModuleKind.TCR
     after = base.model_copy(
         update={
-            "model": module.model,
-            "serial": module.serial or (before.serial if before and same_module else None),
-            "software": module.software or (before.software if before and same_module else None),
+            "model": model,
+            "serial": module.serial or (inherited.serial if inherited else None),
+            "software": module.software or (inherited.software if inherited else None),
             "present": True,
             "app": child_address(chassis, slot) if is_tcr else None,
             "module_digest": digest(look.module) if is_tcr else None,
         }
+        | _clock_view(look.slot.status, inherited, now)
     )
     changed_status = before is None or before.module_digest != after.module_digest
     # A module that is no TCR is not reported, but that it took a TCR's place is, once, to whoever served that.
     report = changed_status if is_tcr else before is not None and before.app is not None
-    return SlotDiff(before, after, change, assign=is_tcr and change is not None, report=report)
+    assign = is_tcr and (change is not None or base.app is None)
+    return SlotDiff(before, after, change, assign=assign, report=report)
+
+
+def _unreadable(base: SlotRecord, before: SlotRecord | None, look: SlotLook) -> SlotDiff:
+    """Return what it means that neither a module nor an empty slot was seen: nothing, but whoever serves it is told once."""
+    served = base.present and base.app is not None
+    after = base.model_copy(update={"module_digest": digest(look.module)}) if served else base
+    return SlotDiff(before, after, None, assign=False, report=served and after.module_digest != base.module_digest)
+
+
+def _clock_view(status: ModuleStatus | None, inherited: SlotRecord | None, now: datetime) -> dict[str, object]:
+    """Return what the inventory shows of a clock module; what was understood of the same module stays."""
+    if status is not None and any(says(status, part) for part in ("clock", "receiver", "time_quality")):
+        quality = status.time_quality.words
+        return {"clock": status.clock, "receiver": status.receiver.state, "time_quality": quality, "status_at": now}
+    return {} if inherited else {"clock": None, "receiver": None, "time_quality": None, "status_at": None}
 
 
 def _change(before: SlotRecord | None, module: ModuleInfo) -> SlotChange | None:
     if before is None or not before.present:
         return SlotChange.APPEARED
-    if before.model != module.model or _differs(before.serial, module.serial):
+    if not is_same_module(before.model, before.serial, module):
         return SlotChange.REPLACED
     return SlotChange.CHANGED if _differs(before.software, module.software) else None
 

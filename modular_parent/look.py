@@ -13,6 +13,8 @@ class ChassisLook:
 
     chassis: ChassisStatus
     slots: dict[str, SlotLook] | None
+    complete: bool
+    """Whether a slot that is not among them is gone; else it may be one of those that could not be read."""
     warnings: tuple[str, ...]
 
 
@@ -32,4 +34,9 @@ def read_look(answer: DeviceAnswer) -> ChassisLook:
                 warnings.append(f"slot {slot.slot_id} of {chassis.name} is left out: {first.name} has one of that id")
                 continue
             slots[slot.slot_id] = SlotLook(slot, answer.module(slot.slot_id, chassis=chassis.name))
-    return ChassisLook(first, slots if any(c.slots_reported for c in found) else None, tuple(warnings))
+    return ChassisLook(
+        chassis=first,
+        slots=slots if any(c.slots_reported for c in found) else None,
+        complete=all(c.slots_complete for c in found),
+        warnings=tuple(warnings),
+    )

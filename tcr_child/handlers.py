@@ -17,7 +17,7 @@ from lantime.contract import (
     SyncChanged,
     TcrReady,
 )
-from lantime.errors import DeviceError, LoginRefused, SlotNotFound
+from lantime.errors import DeviceError, LoginRefused, SlotNotFound, UnexpectedAnswer
 from lantime.status.slot import Slot, parse_slot
 from tcr_child.module import ASSIGNMENT, MODULE, STATUS, Assignment, ModuleRecord, seen, sync_change
 from tcr_child.slot import TcrSlot
@@ -55,7 +55,9 @@ def module_status(command: ReportModule, ctx: Context[TcrSlot]) -> None:
     """Read the module's JSON, keep what is understood, publish what changed."""
     if command.slot != ctx.resource.slot:
         raise Reject(f"the status is of slot {command.slot}, this is {ctx.resource.slot}")
-    slot = parse_slot(command.slot, {"module": command.module}, api_major=command.api_major)
+    slot = Slot(slot_id=command.slot, unreadable=True)
+    if not command.unreadable:
+        slot = parse_slot(command.slot, {"module": command.module}, api_major=command.api_major)
     known = ctx.documents.get(MODULE, STATUS, ModuleRecord)
     record = seen(known, slot, command.observed_at)
     if record is not None:
@@ -84,6 +86,9 @@ class PollNow(MessageExecutor[PollSlotNow, TcrSlot]):
             self.found = _read(device, self.ctx)
         except LoginRefused as exc:
             raise Reject(f"the device refuses the login: {exc}") from exc
+        if self.found is not None and self.found.unreadable:
+            # It may be another answer the next time; that the slot is empty is not what it says.
+            raise UnexpectedAnswer(f"what the device reports in slot {self.found.slot_id} is no module", url=device.url)
         self.known = self.ctx.documents.get(MODULE, STATUS, ModuleRecord)
 
     def parse(self) -> None:
@@ -142,6 +147,7 @@ def _answer(ctx: Context[TcrSlot]) -> SlotStatus:
         software=(record.software if record else None) or (assignment.software if assignment else None),
         present=record.present if record else None,
         status=record.status if record else None,
+        stale=record.stale if record else {},
         observed_at=record.observed_at if record else None,
         age_seconds=max(0.0, (now - record.observed_at).total_seconds()) if record else None,
     )

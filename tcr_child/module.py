@@ -1,18 +1,15 @@
-"""What a slot's service knows of its module, and what a new look at it means. Pure."""
+"""What a slot's service knows of its module, and what a change of it means. Pure."""
 
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from lantime.contract import SyncState
-from lantime.status.module import ModuleStatus
-from lantime.status.slot import Slot
+from lantime.contract import MODULE, STATUS, ModuleRecord, SyncState, seen
 
-MODULE = "module"
-"""Collection of the slot's documents about its module."""
+__all__ = ["ASSIGNMENT", "MODULE", "STATUS", "Assignment", "ModuleRecord", "seen", "sync_change"]
 
 ASSIGNMENT = "assignment"
-STATUS = "status"
+"""Key of the Assignment, beside STATUS, in the collection MODULE."""
 
 
 class Assignment(BaseModel):
@@ -27,43 +24,6 @@ class Assignment(BaseModel):
     firmware: str | None = None
     api_version: str | None = None
     assigned_at: datetime
-
-
-class ModuleRecord(BaseModel):
-    """The module as it was last seen. What was understood of it stays when it is removed."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    observed_at: datetime
-    present: bool
-    model: str | None = None
-    serial: str | None = None
-    software: str | None = None
-    status: ModuleStatus | None = None
-
-    @property
-    def sync(self) -> SyncState:
-        """Return the states that matter for synchronisation; a module that is not there has none."""
-        if not self.present or self.status is None:
-            return SyncState()
-        return SyncState(clock=self.status.clock, receiver=self.status.receiver.state)
-
-
-def seen(known: ModuleRecord | None, slot: Slot, observed_at: datetime) -> ModuleRecord | None:
-    """Return the record after a look at the slot; None when the look is older than what is known."""
-    if known is not None and observed_at < known.observed_at:
-        return None
-    if slot.module is None:
-        base = known or ModuleRecord(observed_at=observed_at, present=False)
-        return base.model_copy(update={"present": False, "observed_at": observed_at})
-    return ModuleRecord(
-        observed_at=observed_at,
-        present=True,
-        model=slot.module.model,
-        serial=slot.module.serial,
-        software=slot.module.software,
-        status=slot.status,
-    )
 
 
 def sync_change(before: ModuleRecord | None, after: ModuleRecord) -> tuple[SyncState, SyncState] | None:

@@ -14,6 +14,7 @@ from lantime.contract.inventory import (
     SlotChanged,
     SlotRecord,
 )
+from lantime.contract.module import CLOCKS, MODULE, STATUS, ModuleRecord, is_same_module, seen
 from lantime.contract.slot import (
     SLOT_ID_PATTERN,
     AssignSlot,
@@ -29,13 +30,17 @@ from lantime.contract.slot import (
 
 __all__ = [
     "CHASSIS",
+    "CLOCKS",
+    "MODULE",
     "SLOTS",
     "SLOT_ID_PATTERN",
+    "STATUS",
     "AssignSlot",
     "ChassisRecord",
     "GetInventory",
     "GetSlotStatus",
     "Inventory",
+    "ModuleRecord",
     "PollChassisNow",
     "PollSlotNow",
     "ReportModule",
@@ -47,4 +52,6 @@ __all__ = [
     "SyncState",
     "TcrReady",
     "child_address",
+    "is_same_module",
+    "seen",
 ]

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from broker.messages.message import Command, Event, Reply
 from lantime.contract.document import ContractDocument
+from lantime.status.states import ClockState, ReceiverState
 
 SLOTS = "slots"
 """Collection of the chassis' documents with one SlotRecord per slot id."""
@@ -43,6 +44,14 @@ class SlotRecord(ContractDocument):
     last_seen: datetime | None = None
     module_digest: str | None = None
     """SHA-256 of the module's JSON that was last sent to the slot's service."""
+    clock: ClockState | None = None
+    """State of a clock module's clock; None when it is no clock module, or nothing of it was understood."""
+    receiver: ReceiverState | None = None
+    """State of its receiver; None as above."""
+    time_quality: str | None = None
+    """Its estimated time quality for people: ``< 10 us``."""
+    status_at: datetime | None = None
+    """When these three were last understood."""
 
 
 class ChassisRecord(ContractDocument):

@@ -114,10 +114,13 @@ def _is_something(reported: object, info: object) -> bool:
 
 
 def _module(info: Mapping[str, object]) -> ModuleInfo:
-    model = (text(pick(info, "model")) or UNKNOWN_MODEL).lower()
+    named = pick(info, "model")
+    # A number or a flag is no name: taken for one, it would look as if another module was plugged in.
+    model = (text(named) if isinstance(named, str) else None) or UNKNOWN_MODEL
+    serial = pick(info, "serial-number")
     return ModuleInfo(
-        model=model,
-        serial=text(pick(info, "serial-number")),
+        model=model.lower(),
+        serial=None if isinstance(serial, bool | float) else text(serial),
         software=text(pick(info, "software-revision")),
         kind=classify(model),
     )

@@ -13,8 +13,19 @@ from broker.lifecycle.clock import ManualClock
 from broker.messages.envelope import Envelope
 from broker.runtime.client import Transaction
 from lantime.answer import DeviceAnswer
-from lantime.contract import CHASSIS, SLOTS, AssignSlot, ChassisRecord, ReportModule, SlotChanged, SlotRecord
+from lantime.contract import (
+    CHASSIS,
+    CLOCKS,
+    SLOTS,
+    AssignSlot,
+    ChassisRecord,
+    ModuleRecord,
+    ReportModule,
+    SlotChanged,
+    SlotRecord,
+)
 from lantime.errors import DeviceError, DeviceUnreachable
+from lantime.status.states import ClockState
 from modular_parent.chassis import Chassis
 
 ADDRESS = "m1000-a"
@@ -55,8 +66,10 @@ class Kept:
         if self.away:
             raise TableUnavailable("away")
         for write in effects.documents:
-            assert write.body is not None
-            self.documents[write.collection, write.key] = write.body
+            if write.body is None:
+                self.documents.pop((write.collection, write.key), None)
+            else:
+                self.documents[write.collection, write.key] = write.body
         self.sent += [(envelope.destination, self._message(envelope)) for envelope in (*effects.sent, *effects.events)]
 
     def told(self) -> list[tuple[str, str]]:
@@ -244,3 +257,66 @@ def test_an_emptied_slots_service_is_told_when_it_comes_up(chassis: Chassis, kep
     (report,) = [message for _, message in kept.sent]
     assert report.module is None
     assert kept.told() == [REPORT]
+
+
+def other_clock(model: str = "grc180", **more: Any) -> dict[str, Any]:
+    """Return a clock module that is no TCR."""
+    sync = {"clock-status": {"clock": "synchronized"}}
+    return {"info": {"model": model, "serial-number": "5"}, "sync-status": sync, **more}
+
+
+def test_a_clock_without_a_service_is_kept_here(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """Of a clock module that is no TCR the chassis' service keeps the status; of others and of TCRs it does not."""
+    device.hold(clk1=other_clock("tcr180"), clk2=other_clock(), pwr1=GPS)
+    chassis.poll()
+    assert [key for of, key in kept.documents if of == CLOCKS] == ["clk2"]
+    record = ModuleRecord.model_validate_json(kept.documents[CLOCKS, "clk2"])
+    assert record.status is not None
+    assert (record.model, record.status.clock, record.stale) == ("grc180", ClockState.SYNCHRONIZED, {})
+    device.hold(clk1=other_clock("tcr180"), clk2=other_clock("tcr180"), pwr1=GPS)
+    chassis.poll()
+    assert [key for of, key in kept.documents if of == CLOCKS] == [], "its service keeps it from now on"
+
+
+def test_what_was_understood_of_such_a_clock_stays(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """What was understood of it stays while it cannot be read, and when it is pulled; another module ends it."""
+    device.hold(clk2=other_clock())
+    chassis.poll()
+    for odd, present in (([], True), ({"info": {}}, True), (None, False)):
+        device.hold(clk2=odd)
+        chassis.poll()
+        record = ModuleRecord.model_validate_json(kept.documents[CLOCKS, "clk2"])
+        assert record.status is not None
+        assert (record.present, record.status.clock, set(record.stale)) == (present, ClockState.SYNCHRONIZED, {"clock"})
+    device.hold(clk2={"info": {"model": "psu"}})
+    chassis.poll()
+    assert (CLOCKS, "clk2") not in kept.documents
+
+
+def test_a_tcr_that_cannot_be_read_is_told_once_and_not_as_pulled(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """When garbage stands in place of a TCR, its service is told that, once; its slot still holds the module."""
+    chassis.poll()
+    kept.told()
+    for _ in range(2):
+        device.hold(clk1=[1], clk2=GPS, pwr1=None)
+        chassis.poll()
+    (report,) = [message for to, message in kept.sent if to == CHILD]
+    assert (report.unreadable, report.module) == (True, None)
+    assert kept.told() == [REPORT]
+    assert kept.slot("clk1").present
+    assert "clk1" in "".join(kept.chassis().warnings)
+    chassis.welcome("clk1")
+    assert [message.unreadable for _, message in kept.sent if message.kind == "tcr.module-status"] == [True]
+
+
+def test_a_service_is_not_told_that_its_slot_is_empty_when_nobody_knows(
+    chassis: Chassis, kept: Kept, device: Device
+) -> None:
+    """A service that comes up after a poll without a list of slots is told that its module could not be read."""
+    chassis.poll()
+    device.slots = "none"  # type: ignore[assignment]  # as a device may say
+    chassis.poll()
+    kept.told()
+    chassis.welcome("clk1")
+    (report,) = [message for _, message in kept.sent if message.kind == "tcr.module-status"]
+    assert report.unreadable

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from lantime.contract import SlotChange, SlotRecord
 from lantime.status.slot import parse_slot
+from lantime.status.states import ClockState, ReceiverState
 from modular_parent.inventory import SlotDiff, SlotLook, compare, digest
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -23,9 +24,10 @@ def module(
     return {"info": {key: value for key, value in info.items() if value is not None}, **more}
 
 
-def seen(content: dict[str, JsonValue] | None, slot_type: str | None = "clk") -> SlotLook:
+def seen(content: JsonValue, slot_type: str | None = "clk") -> SlotLook:
     """Return one slot as a poll saw it."""
-    return SlotLook(parse_slot("clk1", {"slot-type": slot_type, "module": content}), content)
+    slot = parse_slot("clk1", {"slot-type": slot_type, "module": content})
+    return SlotLook(slot, content if isinstance(content, dict) else None)
 
 
 def diff(before: SlotRecord | None, look: SlotLook | None, now: datetime = NOW) -> SlotDiff:
@@ -190,3 +192,83 @@ def test_a_digest_tells_contents_apart_and_not_their_order() -> None:
     """Two statuses have one digest exactly when they say the same, in whatever order."""
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
     assert len({digest(each) for each in ({"a": 1}, {"a": "1"}, {"a": [1]}, {"a": None}, {}, None)}) == 6
+
+
+# What cannot be read.
+
+GARBAGE: list[JsonValue] = [7, "tcr180", [], [{}], True, {"info": 5}, {"tcr": {"tfom": 0}}]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_garbage_in_place_of_a_module_does_not_remove_it(known: SlotRecord, garbage: JsonValue) -> None:
+    """A module of the wrong type changes nothing but that its service is told once; the module is as old as its last look."""
+    made = diff(known, seen(garbage), LATER)
+    assert told(made) == (None, False, True)
+    assert made.after == known.model_copy(update={"module_digest": made.after.module_digest})
+    assert told(diff(made.after, seen(garbage), LATER)) == (None, False, False), "only once"
+    assert told(diff(made.after, seen(module()), LATER)) == (None, False, True), "and when it is readable again"
+
+
+def test_garbage_in_an_unknown_slot_is_no_module() -> None:
+    """A slot of which nothing but garbage was ever seen is in the inventory without a module, and nobody is told."""
+    made = diff(None, seen([]))
+    assert told(made) == (None, False, False)
+    assert (made.after.present, made.after.model) == (False, None)
+
+
+def test_garbage_does_not_bring_a_removed_module_back(known: SlotRecord) -> None:
+    """A slot that was seen empty stays so until a module is seen in it."""
+    removed = diff(known, seen(None)).after
+    assert told(diff(removed, seen([]))) == (None, False, False)
+
+
+@pytest.mark.parametrize("info", [{}, {"model": None}, {"model": 5.5e300}, {"model": "N/A"}])
+def test_a_module_that_does_not_tell_its_model_once_is_the_same(known: SlotRecord, info: dict[str, JsonValue]) -> None:
+    """A TCR whose model is not told in one answer stays a TCR with its service."""
+    made = diff(known, seen({"info": info}), LATER)
+    assert (made.change, made.after.model, made.after.app) == (None, "tcr180", "m1000-a.clk1")
+
+
+def test_a_model_that_becomes_known_is_assigned() -> None:
+    """A module whose model was not told at first is assigned as soon as it says that it is a TCR."""
+    unknown = diff(None, seen({"info": {}})).after
+    assert (unknown.model, unknown.app) == ("unknown", None)
+    assert told(diff(unknown, seen(module()))) == (None, True, True)
+
+
+def test_a_slot_that_is_missing_among_unreadable_ones_is_not_gone(known: SlotRecord) -> None:
+    """While a part of the list of slots cannot be read, a slot that is not in it is not taken for removed."""
+    assert compare({"clk1": known}, {}, chassis=CHASSIS, now=LATER, complete=False) == {}
+    assert compare({"clk1": known}, {}, chassis=CHASSIS, now=LATER)["clk1"].change is SlotChange.REMOVED
+
+
+# What the inventory shows of a clock.
+
+SYNC: dict[str, JsonValue] = {
+    "est-time-quality": "less-than-10us",
+    "clock-status": {"clock": "synchronized", "oscillator": "warmed-up"},
+}
+
+
+def shown(record: SlotRecord) -> tuple[ClockState | None, ReceiverState | None, str | None, datetime | None]:
+    """Return what a record shows of a clock module."""
+    return record.clock, record.receiver, record.time_quality, record.status_at
+
+
+@pytest.mark.parametrize("model", ["tcr180", "grc180"])
+def test_the_states_of_any_clock_module_are_shown(model: str) -> None:
+    """A clock module's states and time quality are in its record; where nothing came they are not."""
+    receiver: dict[str, JsonValue] = {"receiver-status": "not-synchronized"}
+    made = diff(None, seen(module(model, **{"sync-status": SYNC, "grc": receiver}))).after
+    assert shown(made) == (ClockState.SYNCHRONIZED, ReceiverState.NOT_SYNCHRONIZED, "< 10 us", NOW)
+    assert shown(diff(None, seen(module(model))).after) == (None, None, None, None)
+    assert shown(diff(None, seen(module("psu"), "pwr")).after) == (None, None, None, None)
+
+
+def test_what_was_understood_of_a_clock_stays_with_its_time() -> None:
+    """A look that says nothing of the clock leaves what was understood, with the time of that; another module inherits nothing."""
+    made = diff(None, seen(module(**{"sync-status": SYNC}))).after
+    for odd in (module(**{"sync-status": [1]}), {"info": {}}, "garbage"):
+        after = diff(made, seen(odd), LATER).after
+        assert shown(after) == (ClockState.SYNCHRONIZED, ReceiverState.UNKNOWN, "< 10 us", NOW)
+    assert shown(diff(made, seen(module(serial="2")), LATER).after) == (None, None, None, None)
