@@ -194,6 +194,23 @@ def test_an_odd_module_never_fails(service: Service, content: dict[str, JsonValu
     service.status()
 
 
+@pytest.mark.parametrize(
+    "garbage", [{"module": None, "unreadable": True}, {"module": {"info": 5}}, {"module": {"info": {}}}]
+)
+def test_what_was_understood_stays_visible_with_its_age(service: Service, garbage: dict[str, Any]) -> None:
+    """A report that cannot be read leaves the last status for whoever asks, each part with the time it was understood."""
+    service.report(module())
+    understood = service.now()
+    service.clock.advance(30)
+    report = ReportModule(slot="clk1", observed_at=service.now(), api_major=16, **garbage)
+    assert isinstance(service.handle(report), Succeeded)
+    status = service.status()
+    assert status.status is not None
+    assert (status.present, status.model, status.status.clock) == (True, "tcr180", ClockState.SYNCHRONIZED)
+    assert status.stale == {"clock": understood, "oscillator": understood}
+    assert [event.after.clock for event in service.published] == [ClockState.UNKNOWN], "it is not known any more"
+
+
 def test_an_age_is_never_negative(service: Service) -> None:
     """A status that was observed by a clock ahead of ours is not older than now."""
     service.report(module(), ago=-3.0)
@@ -219,6 +236,7 @@ class Slots:
         self.found = found
         self.whole = whole
         self.credentials_missing = credentials_missing
+        self.url = "http://device"
 
     def status(self, *, cancelled: Callable[[], bool]) -> DeviceAnswer:
         """Return the whole status, which has the slots ``whole``."""
@@ -270,6 +288,16 @@ def test_a_poll_that_cannot_succeed_is_rejected(found: object, says: str) -> Non
     assert outcome.reason is Reason.REJECTED
     assert says in outcome.error
     assert service.kept == {}
+
+
+def test_a_poll_that_sees_no_module_and_no_empty_slot_is_tried_again() -> None:
+    """What cannot be read may be another answer the next time: the poll has further attempts, and nothing is wiped."""
+    service = polling(parse_slot("clk1", {"module": [1]}))
+    service.report(module())
+    outcome = service.handle(PollSlotNow())
+    assert isinstance(outcome, Retry)
+    assert "slot clk1 is no module" in outcome.error
+    assert service.document(STATUS, ModuleRecord).present
 
 
 def test_a_device_without_paths_of_slots_is_polled_as_a_whole() -> None:
