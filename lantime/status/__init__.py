@@ -6,7 +6,7 @@ certain its meaning is (``certainty_of``).
 """
 
 from lantime.status.api_version import ADAPTERS, SUPPORTED_API, Adapter, ApiVersion, adapter_for, read_api_version
-from lantime.status.certainty import Certainty, certainty_of, is_known
+from lantime.status.certainty import Certainty, certainties, certainty_of, is_known
 from lantime.status.chassis import ChassisStatus, parse_status
 from lantime.status.module import ModuleStatus, StringType, Temperature, parse_module
 from lantime.status.mrs import MrsFlags, MrsSettings, MrsSource
@@ -48,6 +48,7 @@ __all__ = [
     "Temperature",
     "TimeQuality",
     "adapter_for",
+    "certainties",
     "certainty_of",
     "classify",
     "is_known",

@@ -1,6 +1,7 @@
 """How certain it is what a field means: read from the field's own docstring."""
 
 from enum import StrEnum
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -37,3 +38,22 @@ def is_known(model: type[BaseModel], field: str, *, is_tcr: bool) -> bool:
     if not is_tcr and Certainty.CAPTURED in found:
         return True
     return not found & {Certainty.INFERRED, Certainty.INVENTED}
+
+
+def certainties(model: type[BaseModel]) -> dict[str, list[str]]:
+    """Return the certainty of every value in a model, by its path: ``receiver.bits.lock_on``; members of lists count as one."""
+    found: dict[str, list[str]] = {}
+    for name, field in model.model_fields.items():
+        inner = _model_in(field.annotation)
+        if inner is None:
+            named = certainty_of(model, name)
+            found[name] = [each.value for each in Certainty if each in named]
+        else:
+            found |= {f"{name}.{path}": words for path, words in certainties(inner).items()}
+    return found
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((inner for part in get_args(annotation) if (inner := _model_in(part))), None)
