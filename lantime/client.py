@@ -40,6 +40,7 @@ _WHOLE_ANSWER = 3
 """All of an answer must come within this many time-outs: a device that trickles bytes would hold the lock for ever."""
 
 _STATUS = "/api/status"
+_PATH = re.compile(r"/api(/[A-Za-z0-9_-]+)+")
 _CHASSIS = re.compile(r"chassis\d{1,3}")
 
 
@@ -136,6 +137,15 @@ class LantimeClient:
         Raises RequestGivenUp then, and DeviceUnreachable, ApiDisabled, LoginRefused or UnexpectedAnswer.
         """
         return read_answer(self._get(_STATUS, cancelled))
+
+    def read(self, path: str, *, cancelled: Callable[[], bool] = _never) -> DeviceAnswer:
+        """Return the answer of a GET of another path below ``/api/``.
+
+        Raises ValueError for a path that is none, and what ``status`` raises; ApiDisabled for a path the device has not.
+        """
+        if not _PATH.fullmatch(path):
+            raise ValueError(f"path={path!r} is not allowed: /api/ and names with single slashes between them")
+        return read_answer(self._get(path, cancelled))
 
     def slot(self, slot_id: str, *, chassis: str = "chassis0", cancelled: Callable[[], bool] = _never) -> Slot:
         """Return one slot by ``GET /api/status/<chassis>/slots/<slot id>`` (path inferred, never captured).

@@ -45,7 +45,7 @@ def show(slot: str, *, as_json: bool) -> None:
     from broker.cli.listing import open_existing, print_json  # noqa: PLC0415 as above
     from broker.lifecycle.clock import SystemClock  # noqa: PLC0415
     from modular_parent.details import details_line, find_details  # noqa: PLC0415
-    from modular_parent.telling import tell  # noqa: PLC0415
+    from modular_parent.telling import TITLE, tell  # noqa: PLC0415
 
     with open_existing() as database:
         found = find_details(database, slot)
@@ -53,4 +53,4 @@ def show(slot: str, *, as_json: bool) -> None:
         print_json([details_line(found)])
         return
     for line in tell(found, SystemClock().now_us()):
-        click.echo(line)
+        click.echo(click.style(line.text, bold=line.style == TITLE))

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-import click
-
+from broker.cli.plain import Cell
 from broker.cli.words import age
 from broker.observe.printable import printable
 from lantime.contract import ModuleRecord
@@ -12,14 +11,17 @@ from lantime.status.slot import ModuleKind, classify
 from modular_parent.details import SlotDetails
 from modular_parent.facts import MARK, Group, groups
 
+TITLE = "bold"
+"""Style of what stands above other lines."""
+
 LABEL = 20
 """Width of the left column."""
 
 
-def tell(details: SlotDetails, now_us: int) -> Iterator[str]:
+def tell(details: SlotDetails, now_us: int) -> Iterator[Cell]:
     """Yield the lines: what sits in the slot, what it reports in groups, and what of it is not certain."""
     slot, module = details.slot, details.module
-    yield click.style(printable(f"{details.chassis}.{slot.slot}  {_what(details)}"), bold=True)
+    yield Cell(printable(f"{details.chassis}.{slot.slot}  {_what(details)}"), TITLE)
     if slot.last_seen is not None:
         yield _line("last seen", _ago(slot.last_seen, now_us))
     if slot.app is not None:
@@ -34,16 +36,16 @@ def tell(details: SlotDetails, now_us: int) -> Iterator[str]:
         yield from _group(group, module.stale, now_us)
     missing = (*module.status.missing, *module.status.receiver.missing)
     if missing:
-        yield ""
-        yield f"Expected of a TCR with this API version, and not reported: {', '.join(missing)}."
+        yield Cell("")
+        yield Cell(f"Expected of a TCR with this API version, and not reported: {', '.join(missing)}.")
     if any(fact.inferred for group in found for fact in group.facts):
-        yield ""
-        yield _footnote(is_tcr=is_tcr)
+        yield Cell("")
+        yield Cell(_footnote(is_tcr=is_tcr))
 
 
-def _group(group: Group, stale: dict[str, datetime], now_us: int) -> Iterator[str]:
-    yield ""
-    yield click.style(group.title, bold=True)
+def _group(group: Group, stale: dict[str, datetime], now_us: int) -> Iterator[Cell]:
+    yield Cell("")
+    yield Cell(group.title, TITLE)
     for fact in group.facts:
         since = stale.get(fact.part)
         suffix = "" if since is None else f"  (as of {_ago(since, now_us)}: the last look did not say)"
@@ -74,8 +76,8 @@ def _time_of(module: ModuleRecord) -> datetime:
     return module.observed_at if module.present else max(module.stale.values(), default=module.observed_at)
 
 
-def _line(label: str, text: str) -> str:
-    return f"  {label:<{LABEL}}{text}"
+def _line(label: str, text: str) -> Cell:
+    return Cell(f"  {label:<{LABEL}}{text}")
 
 
 def _ago(time: datetime, now_us: int) -> str:

@@ -18,6 +18,26 @@ _OSCILLATORS = (
 """Codes 0 to 10 (SDK header); ``tcxo`` and ``ocxo-lq`` are captured, the other spellings inferred."""
 
 
+KEYS = frozenset(
+    {
+        *(
+            "info",
+            "model",
+            "serial-number",
+            "software-revision",
+            "sensors",
+            "mrs",
+            "sync-status",
+            "clock-status",
+            "clock",
+        ),
+        *("oscillator", "osc-type", "est-time-quality", "clock-idx", "satellites", "supported-string-types"),
+        *("object-id", "value", "description", "dac-cal", "dac-val", "firmware-image"),
+    }
+)
+"""Every key of a module that is read, or says nothing more, but for those of its receiver and sources."""
+
+
 class Temperature(StatusModel):
     """One sensor of the module."""
 

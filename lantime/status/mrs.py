@@ -54,6 +54,12 @@ _SETTINGS_FLAGS = (
 """The flags exist by SDK header; their order as bits is not known, so they are read by name only. Keys inferred."""
 
 
+KEYS = frozenset({*_STATUS_BITS, *_SETTINGS_FLAGS}) | {
+    *("info", "settings", "id", "type", "instance", "bias", "precision", "flags", "status", "offset", "ssm", "soc"),
+}
+"""Every key that is read in a source."""
+
+
 class MrsFlags(StatusModel):
     """The status bits of one source; None where the device says nothing."""
 

@@ -7,6 +7,15 @@ OTHER_NAMES = ("grc", "dcf77", "gns", "gps", "gnm", "gxl", "pzf", "glonass", "gn
 """Names of receiver objects: ``grc`` and ``dcf77`` are captured, ``gns`` is third party, the others are inferred."""
 
 
+KEYS = frozenset(
+    {
+        *("antenna", "connected", "short-circuit", "receiver", "synchronized", "tracking", "warm-boot", "cold-boot"),
+        *("satellites-in-view", "good-satellites"),
+    }
+)
+"""Every key that is read of them."""
+
+
 class Antenna(StatusModel):
     """The antenna of a satellite receiver; None where the device says nothing."""
 

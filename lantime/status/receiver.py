@@ -6,6 +6,7 @@ is not the same as "not synchronised".
 """
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import TypeVar
 
 from lantime.status.model import StatusModel
@@ -13,7 +14,8 @@ from lantime.status.other_receivers import OTHER_NAMES, Antenna, ReceiverFlags, 
 from lantime.status.states import Modulation, ReceiverState
 from lantime.status.values import flag, flags, integer, mapping, number, pick, plain, raw, text
 
-_NAMES = ("tcr", "irig", "irig-rx", "timecode")
+NAMES = ("tcr", "irig", "irig-rx", "timecode")
+"""Names of a TCR's receiver object (inferred)."""
 _NOT_A_RECEIVER = frozenset({"info", "mrs", "syncstatus", "supportedstringtypes"})
 _TELLTALES = ("icode", "code", "tfom", "ref-offs", "utc-offset", "receiver-status")
 """Keys by which a receiver object under an unknown name is recognised."""
@@ -59,6 +61,9 @@ _STATE_BITS = (
 
 _PCPS_BITS = ("freer", "dl-enb", "syncd", "dl-ann", "utc", "ls-ann", "iftm", "invt")
 """Bit 0 to 7 of the PCPS status (SDK header); keys captured on a DCF77 module."""
+
+KEYS = frozenset(chain(*_SYNONYMS.values(), _STATE_BITS, _PCPS_BITS))
+"""Every key that is read in a receiver object."""
 
 _CODES = (
     *("b122-b123", "a132-a133", "b002-b003-dcls", "a002-a003-dcls"),
@@ -223,7 +228,7 @@ def has_receiver(module: Mapping[str, object]) -> bool:
 
 def _find(module: Mapping[str, object]) -> tuple[str | None, Mapping[str, object] | None]:
     children = {plain(key): (key, mapping(child)) for key, child in module.items() if isinstance(child, Mapping)}
-    for name in (*_NAMES, *OTHER_NAMES):
+    for name in (*NAMES, *OTHER_NAMES):
         if plain(name) in children:
             return children[plain(name)]
     for name, (key, child) in children.items():

@@ -17,6 +17,7 @@ from broker.messages.message import Command, Message, Reply
 from broker.messages.schema_lock import Lock, breaking_changes, lock_of
 from broker.settings import EnvironmentSettings, InterAppSettings
 from lantime.settings import LantimeSettings
+from lantime.status import SUPPORTED_API, Certainty, other_receivers, receiver
 from tcr_child.settings import TcrSettings
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,7 @@ def test_every_setting_is_documented(settings: type[EnvironmentSettings]) -> Non
     [
         "README.md",
         "docs/deploy.md",
+        "docs/devices.md",
         "docs/operations.md",
         "docs/handlers.md",
         "docs/calls.md",
@@ -82,9 +84,19 @@ def test_every_command_that_a_page_names_exists(page: str) -> None:
             "\n".join(re.findall(r"`[^`\n]+`|^[^|\n]*interapp .*$", text, re.MULTILINE)),
         )
     )
-    plugged = {"demo", "simulator", "slots", "parent", "child"}
+    plugged = {"demo", "device-report", "simulator", "slots", "parent", "child"}
     prose = {"a", "and", "as", "for", "in", "is", "itself", "on", "reads", "the"}
     assert named - prose <= BUILT_IN.keys() | plugged
+
+
+def test_the_devices_page_tells_the_certainties_and_the_versions() -> None:
+    """docs/devices.md explains every word that a field's certainty may be, and names the API versions that are known."""
+    text = (DOCS / "devices.md").read_text(encoding="utf-8")
+    explained = {row[0] for row in rows(text) if len(row) == 2}
+    assert {certainty.value for certainty in Certainty} <= explained
+    assert SUPPORTED_API in text
+    families = {name for names in (receiver.NAMES, other_receivers.OTHER_NAMES) for name in names}
+    assert {name for name in families if f"`{name}`" not in text} == set()
 
 
 def test_the_messages_page_can_be_followed() -> None:

@@ -447,6 +447,26 @@ def test_ids_that_cannot_be_slots_are_not_sent(slot_id: str) -> None:
             device.slot("clk1", chassis=slot_id)
 
 
+@pytest.mark.parametrize(
+    "path", ["", "/", "/api", "/api/", "/api//x", "/api/../x", "/api/x?raw", "//host/api/x", "/api/x\n"]
+)
+def test_paths_outside_the_api_are_not_sent(path: str) -> None:
+    """A path that is not one below /api is refused with its value before any request."""
+    with (
+        client(raising(AssertionError("a request was sent"))) as device,
+        pytest.raises(ValueError, match="is not allowed"),
+    ):
+        device.read(path)
+
+
+def test_any_path_of_the_api_can_be_read() -> None:
+    """Another path than the status is read with the same login; one that the device has not is an error."""
+    with client(answering(httpx.Response(200, json={"data": {"icode": 0}}))) as device:
+        assert device.read("/api/config/chassis0").body == {"data": {"icode": 0}}
+    with client(answering(httpx.Response(404))) as device, pytest.raises(ApiDisabled):
+        device.read("/api/config/chassis0")
+
+
 def test_exchanges_are_told_without_secrets() -> None:
     """Each request is told with method, path, status, round trip and error; credentials are never in it."""
     clock = ManualClock(1_000_000)
