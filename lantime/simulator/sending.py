@@ -53,7 +53,7 @@ async def deliver(
     whole = Response(content, answer.status, dict(answer.headers), "application/json")
     match answer.delivery.kind:
         case Kind.RESET:
-            await _reset(connections.get(scope["client"]), receive)
+            await _hang_up(connections.get(scope["client"]), receive)
         case Kind.HTML:
             await Response(LOGIN_PAGE, 200, media_type="text/html")(scope, receive, send)
         case Kind.EMPTY:
@@ -65,13 +65,16 @@ async def deliver(
         case Kind.SLOW:
             if await _waited(answer.delivery.delay_seconds, receive, stopping):
                 await whole(scope, receive, send)
+            else:
+                await _hang_up(connections.get(scope["client"]), receive)
         case Kind.TRICKLE:
-            await _trickle(whole, answer.delivery.delay_seconds, receive, send, stopping)
+            if not await _trickled(whole, answer.delivery.delay_seconds, receive, send, stopping):
+                await _hang_up(connections.get(scope["client"]), receive)
         case _:
             await whole(scope, receive, send)
 
 
-async def _reset(transport: asyncio.Transport | None, receive: Receive) -> None:
+async def _hang_up(transport: asyncio.Transport | None, receive: Receive) -> None:
     if transport is not None:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
         transport.abort()
@@ -80,17 +83,19 @@ async def _reset(transport: asyncio.Transport | None, receive: Receive) -> None:
         pass
 
 
-async def _trickle(
+async def _trickled(
     whole: Response, delay_seconds: float, receive: Receive, send: Send, stopping: asyncio.Event
-) -> None:
+) -> bool:
+    """Send in pieces; return whether all of it was sent."""
     await send({"type": "http.response.start", "status": whole.status_code, "headers": whole.raw_headers})
     content = bytes(whole.body)
     size = -(-len(content) // _PIECES)
     for start in range(0, len(content), size):
         if not await _waited(delay_seconds / _PIECES, receive, stopping):
-            break
+            return False
         more = start + size < len(content)
         await send({"type": "http.response.body", "body": content[start : start + size], "more_body": more})
+    return True
 
 
 async def _waited(delay_seconds: float, receive: Receive, stopping: asyncio.Event) -> bool:
