@@ -25,7 +25,7 @@ SLOTS_PATH = "/api/status/chassis0/slots"
 _KEPT_REQUESTS = 10_000
 _BEFORE_THE_START = -1.0
 
-_ACTIONS = frozenset(
+ACTIONS = frozenset(
     {
         "pull",
         "plug",
@@ -269,8 +269,8 @@ class Controls:
         Raises UnknownAction, or ControlError for arguments that do not fit.
         """
         name = action.replace("_", "-")
-        if name not in _ACTIONS:
-            raise UnknownAction(f"{action!r}: no such action; known are {', '.join(sorted(_ACTIONS))}")
+        if name not in ACTIONS:
+            raise UnknownAction(f"{action!r}: no such action; known are {', '.join(sorted(ACTIONS))}")
         if not isinstance(arguments, dict):
             raise ControlError("the arguments must be a JSON object")
         method = getattr(self, name.replace("-", "_"))
