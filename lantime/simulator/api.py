@@ -89,7 +89,7 @@ def _gone_wrong(fault: Fault, answer: SimulatedResponse) -> SimulatedResponse:
 def _answer(
     controls: Controls, request: SimulatedRequest, account: Account | None, path: list[str]
 ) -> SimulatedResponse:
-    if account is None and not (controls.anonymous_read and request.method == "GET"):
+    if account is None and not controls.anonymous_read:
         return _unauthorized()
     if path == ["get-token"]:
         return _token(controls, request)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.lifecycle.clock import Clock
+from lantime.simulator.bay import Bay, Card
 from lantime.simulator.events import Situation, conditions
-from lantime.simulator.scenario import EFFECTS, Effect, Scenario
+from lantime.simulator.scenario import EFFECTS, Scenario
 from lantime.simulator.schema import CODES_WITH_OFFSET
 from lantime.simulator.staging import Configurations
-from lantime.status.slot import ModuleKind, classify
 
 API_VERSIONS = {8: "8.06.002", 10: "10.21.016", 16: "16.04.002", 20: "20.05.013"}
 """API major to full version. 10 and 20 are captured, 8 and 16 invented in their likeness."""
@@ -20,52 +20,9 @@ FIRMWARE = {8: "7.04.017", 10: "7.06.014", 16: "7.08.012", 20: "7.10.008"}
 
 _API_10, _API_17 = 10, 17
 
-_FAMILIES = (("gns", "gns"), ("gnm", "gns"), ("grc", "gps"), ("pzf", "pzf"))
-"""Models that have a receiver of a known form, and what a reference to them ends in ("gps", "pzf" captured)."""
-
 
 class ControlError(ValueError):
     """A control asks for what this device cannot do: names the slot and what is there."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """A module as it lies on a desk: model, serial number and firmware."""
-
-    model: str
-    serial: str
-    software: str = ""
-
-    @property
-    def is_tcr(self) -> bool:
-        """Whether this is a time code receiver."""
-        return classify(self.model) is ModuleKind.TCR
-
-    @property
-    def family(self) -> str | None:
-        """Which receiver a clock module has, as references are named: tcr, gps, pzf; None for any other module."""
-        if self.is_tcr:
-            return "tcr"
-        return next((family for start, family in _FAMILIES if self.model.startswith(start)), None)
-
-
-@dataclass(kw_only=True)
-class Bay:
-    """A slot and the card in it, if any. ``since`` is the clock's second at which the scenario began."""
-
-    slot_id: str
-    slot_type: str
-    position: str
-    card: Card | None = None
-    last_card: Card | None = None
-    scenario: Scenario = Scenario.LOCKED
-    since: float = 0.0
-    losses: int = 0
-
-    @property
-    def effect(self) -> Effect:
-        """What the scenario makes the card report; a card that is not there reports as one that is locked."""
-        return EFFECTS.get(self.scenario, EFFECTS[Scenario.LOCKED])
 
 
 @dataclass(kw_only=True)

@@ -6,7 +6,8 @@ all its keys are inferred; which version lacks what is captured for other module
 
 from typing import Any
 
-from lantime.simulator.device import Bay, Card, Device
+from lantime.simulator.bay import Bay, Card
+from lantime.simulator.device import Device
 from lantime.simulator.receivers import RECEIVERS
 from lantime.simulator.scenario import Effect
 from lantime.simulator.schema import STRING_TYPES

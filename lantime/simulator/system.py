@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from lantime.simulator.device import Bay, Device
+from lantime.simulator.bay import Bay
+from lantime.simulator.device import Device
 from lantime.simulator.modules import quality, tfom
 
 _STORAGE = (
