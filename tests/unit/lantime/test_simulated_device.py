@@ -145,7 +145,7 @@ def test_lost_signal_is_holdover_that_counts() -> None:
     assert status(controls)["system"]["sync-status"]["holdover-status"]["time-elapsed"] == 0
 
 
-@pytest.mark.parametrize("scenario", Scenario)
+@pytest.mark.parametrize("scenario", EFFECTS)
 def test_every_scenario_reads_back(scenario: Scenario) -> None:
     """What a scenario changes is what the typed status then says."""
     controls = Controls()
