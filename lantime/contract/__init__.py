@@ -26,16 +26,29 @@ from lantime.contract.slot import (
     TcrReady,
     child_address,
 )
+from lantime.contract.system import (
+    NOTIFICATIONS,
+    SYSTEM,
+    NotificationsRecord,
+    NotificationTriggered,
+    SystemChanged,
+    SystemRecord,
+    SystemState,
+)
 
 __all__ = [
     "CHASSIS",
+    "NOTIFICATIONS",
     "SLOTS",
     "SLOT_ID_PATTERN",
+    "SYSTEM",
     "AssignSlot",
     "ChassisRecord",
     "GetInventory",
     "GetSlotStatus",
     "Inventory",
+    "NotificationTriggered",
+    "NotificationsRecord",
     "PollChassisNow",
     "PollSlotNow",
     "ReportModule",
@@ -45,6 +58,9 @@ __all__ = [
     "SlotStatus",
     "SyncChanged",
     "SyncState",
+    "SystemChanged",
+    "SystemRecord",
+    "SystemState",
     "TcrReady",
     "child_address",
 ]

@@ -79,6 +79,8 @@ class Kept:
 class Device:
     """A device that answers with these slots, or does not answer."""
 
+    url = "http://device"
+
     def __init__(self) -> None:
         self.slots: list[dict[str, Any]] = []
         self.error: DeviceError | None = None
