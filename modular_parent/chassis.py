@@ -167,9 +167,9 @@ class Chassis:
             if record.problem == problem:
                 return
             since = record.problem_since if record.problem else self._now()
-            tx.documents.put(
-                CHASSIS, self.address, record.model_copy(update={"problem": problem, "problem_since": since})
-            )
+            # The last poll that succeeded may be newer than what sparing wrote of it.
+            trouble = {"problem": problem, "problem_since": since, "last_poll": self._looked_at or record.last_poll}
+            tx.documents.put(CHASSIS, self.address, record.model_copy(update=trouble))
 
     def _succeeded(self) -> None:
         if self._problem:

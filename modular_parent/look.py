@@ -16,8 +16,8 @@ class ChassisLook:
     chassis: ChassisStatus
     slots: dict[str, SlotLook] | None
     warnings: tuple[str, ...]
-    system: SystemStatus = SystemStatus()
-    notifications: tuple[Notification, ...] | None = None
+    system: SystemStatus
+    notifications: tuple[Notification, ...] | None
     """None when the device reported no list of them."""
 
 
