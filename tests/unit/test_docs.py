@@ -64,6 +64,7 @@ def test_every_setting_is_documented(settings: type[EnvironmentSettings]) -> Non
     "page",
     [
         "README.md",
+        "docs/chassis.md",
         "docs/deploy.md",
         "docs/operations.md",
         "docs/handlers.md",
@@ -82,7 +83,7 @@ def test_every_command_that_a_page_names_exists(page: str) -> None:
             "\n".join(re.findall(r"`[^`\n]+`|^[^|\n]*interapp .*$", text, re.MULTILINE)),
         )
     )
-    plugged = {"demo", "simulator", "slots", "parent", "child"}
+    plugged = {"chassis", "demo", "simulator", "slots", "parent", "child"}
     prose = {"a", "and", "as", "for", "in", "is", "itself", "on", "reads", "the"}
     assert named - prose <= BUILT_IN.keys() | plugged
 

@@ -1,5 +1,6 @@
 """Several chassis in the file of --config: what an entry says, what it leaves to LANTIME_…, and what is refused."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,3 +175,18 @@ def test_a_slots_service_chooses_its_chassis_by_name(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("LANTIME_NAME")
     config(A)
     assert load_one_chassis().name == "m3000-a"
+
+
+def test_the_file_in_the_documentation_works(config: Write, tmp_path: Path) -> None:
+    """The example of docs/deploy.md is a list of two chassis, each with its own login and trust."""
+    page = (Path(__file__).parents[3] / "docs" / "deploy.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    for file in ("lantime", "m1000-b", "m3000-a.pem"):
+        (tmp_path / file).write_text(f"secret of {file}")
+    config(re.sub(r'"/(run/secrets|etc/interapp)/', f'"{tmp_path}/', example))
+    first, second = load_chassis()
+    assert (first.name, first.username, first.poll_seconds) == ("m3000-a", "info", 10)
+    assert first.verify == tmp_path / "m3000-a.pem"
+    assert (second.name, second.username, second.verify, second.poll_seconds) == ("m1000-b", "monitor", False, 1)
+    assert second.password is not None
+    assert second.password.get_secret_value() == "secret of m1000-b"

@@ -309,14 +309,20 @@ def test_a_quiet_poll_writes_what_changed(chassis: Chassis, kept: Kept, device: 
     assert kept.written == [SLOTS, SYSTEM]
 
 
-def test_a_poll_that_is_asked_for_writes_its_time(chassis: Chassis, kept: Kept, clock: ManualClock) -> None:
-    """Whoever has the device polled now is answered with the time of that poll; so is the first poll of a process."""
+def test_a_poll_that_is_asked_for_writes_its_time(
+    chassis: Chassis, kept: Kept, device: Device, clock: ManualClock
+) -> None:
+    """Whoever has the device polled now is answered with the time of that poll; the first poll of a process is kept, too."""
     chassis.refresh()
     clock.advance(1)
     inventory = chassis.poll()
     now = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
     assert inventory.chassis.last_poll == now
     assert {record.last_seen for record in inventory.slots} == {now}
+    clock.advance(1)
+    again = Chassis(ADDRESS, device, kept, clock)  # type: ignore[arg-type]  # as above
+    again.refresh()
+    assert kept.chassis().last_poll == datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
 
 
 def test_a_device_that_goes_away_was_polled_when_it_was(
