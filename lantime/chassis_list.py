@@ -12,6 +12,7 @@ from typing import Any
 
 from broker.errors import SettingError
 from broker.settings import CONFIG_VARIABLE, read_toml
+from lantime.client import LantimeClient
 from lantime.settings import LantimeSettings
 
 _PREFIX = "LANTIME_"
@@ -83,13 +84,16 @@ def _settings(number: int, entry: Mapping[str, Any]) -> LantimeSettings:
         # Its own login, not one half of it and the other half of the one that all share.
         given = dict.fromkeys(_PASSWORDS) | given
     try:
-        return LantimeSettings.load(**given)
+        settings = LantimeSettings.load(**given)
+        # What only its use tells, as of a PEM file without a certificate, must be said of the entry, too.
+        LantimeClient.from_settings(settings).close()
     except SettingError as exc:
         field = exc.setting.removeprefix(_PREFIX).lower()
         if field not in given:
             raise
         allowed = re.sub(rf"{_PREFIX}([A-Z_]+)", lambda found: found[1].lower(), exc.allowed)
         raise SettingError(f"chassis[{number}].{field}", exc.value, allowed) from exc
+    return settings
 
 
 def _checked(listed: Sequence[LantimeSettings]) -> tuple[LantimeSettings, ...]:

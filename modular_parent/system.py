@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from lantime.contract import NotificationsRecord, NotificationTriggered, SystemChanged, SystemRecord, SystemState
-from lantime.status.led import Led, LedColour
+from lantime.status.led import MOST_LEDS, Led, LedColour
 from lantime.status.notification import MOST_NOTIFICATIONS, Notification
 from lantime.status.states import ClockState
 from lantime.status.system import SystemStatus
@@ -74,11 +74,12 @@ def newly_triggered(
 
 def _told(before: SystemState, status: SystemStatus) -> SystemState:
     clock_told = status.sync.clock is not ClockState.UNKNOWN or status.sync.clock_raw is not None
-    leds = {led.name: led for led in before.leds} | {led.name: led.steady for led in status.leds if _is_told(led)}
+    told = {led.name: led.steady for led in status.leds if _is_told(led)}
+    leds = list((told | {led.name: led for led in before.leds if led.name not in told}).values())[:MOST_LEDS]
     return SystemState(
         reference=status.sync.reference or before.reference,
         clock=status.sync.clock if clock_told else before.clock,
-        leds=tuple(leds[name] for name in sorted(leds)),
+        leds=tuple(sorted(leds, key=lambda led: led.name)),
     )
 
 

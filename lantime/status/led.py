@@ -7,7 +7,7 @@ from typing import Self
 from lantime.status.model import StatusModel
 from lantime.status.values import flag, members, pick, plain, raw, text
 
-_MOST_LEDS = 32
+MOST_LEDS = 32
 """Four are captured."""
 
 _STEADY = "permanent"
@@ -62,7 +62,7 @@ class Led(StatusModel):
 def read_leds(value: object) -> tuple[Led, ...]:
     """Read ``front-leds``, an object of LEDs under their names (captured). Never raises."""
     found: dict[str, Led] = {}
-    for name, entry in islice(members(value), _MOST_LEDS):
+    for name, entry in islice(members(value), MOST_LEDS):
         if name is None:
             continue
         lit = flag(pick(entry, "current-state"))

@@ -10,8 +10,10 @@ from itertools import islice
 from lantime.status.model import StatusModel
 from lantime.status.values import members, pick, raw, text
 
-_MOST_NODES = 200
-_MOST_FIELDS = 40
+_MOST_NODES = 100
+_MOST_FIELDS = 20
+_LONGEST = 80
+"""Characters of a value, and of its name: with the bounds above, all of it fits into a message."""
 _DEEPEST = 3
 _NAMES = ("name", "node-name", "hostname", "address", "ip-address")
 
@@ -43,4 +45,4 @@ def _fields(entry: Mapping[str, object], prefix: str, levels: int) -> Iterator[t
             if levels > 1:
                 yield from _fields(value, f"{name}.", levels - 1)
         elif (shown := raw(value)) is not None:
-            yield name, shown
+            yield name[:_LONGEST], shown[:_LONGEST]

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from broker.errors import SettingError
+from broker.lifecycle.clock import SystemClock
 from broker.settings import CONFIG_VARIABLE
 from lantime.chassis_list import load_chassis, load_one_chassis
 from lantime.settings import LantimeSettings
+from lantime.simulator.certificate import write_certificate
 
 A = '[[chassis]]\nname = "m3000-a"\nurl = "https://a.example.com"\n'
 B = '[[chassis]]\nname = "m3000-b"\nurl = "https://b.example.com"\n'
@@ -53,10 +55,10 @@ def test_without_a_list_there_is_one_chassis(monkeypatch: pytest.MonkeyPatch, co
 def test_every_entry_is_a_chassis(config: Write, tmp_path: Path) -> None:
     """An entry has every setting of its own, under the names of the variables."""
     (tmp_path / "password").write_text(f"{SECRET}\n")
-    (tmp_path / "ca.pem").write_text("")
+    write_certificate(tmp_path, "a.example.com", SystemClock())
     own = """username = "info"
 password-file = "password"
-ca_file = "ca.pem"
+ca_file = "certificate.pem"
 poll_seconds = 1
 Timeout_Seconds = 2.5
 bypass_proxy = false
@@ -67,7 +69,7 @@ bypass_proxy = false
     assert first.password is not None
     assert first.password.get_secret_value() == SECRET
     assert (first.verify, first.poll_seconds, first.timeout_seconds, first.bypass_proxy) == (
-        Path("ca.pem"),
+        Path("certificate.pem"),
         1,
         2.5,
         False,
@@ -117,6 +119,8 @@ def test_an_entrys_own_password_wins(
         (A + 'poll_seconds = "often"\n', "chassis[1].poll_seconds", "number"),
         (A + 'ca_file = "/nowhere.pem"\n', "chassis[1].ca_file", "existing"),
         (A + 'password_file = "/nowhere"\n', "chassis[1].password_file", "readable"),
+        (A + 'ca_file = "interapp.toml"\n', "chassis[1].ca_file", "certificates"),
+        (A.replace("https://a", "https://a:1:2"), "chassis[1].url", "1 to 65535"),
         (A + "password_file = 5\n", "chassis[1].password_file", "path"),
         (A + 'password = "geheim"\npassword_file = "x"\n', "chassis[1].password_file", "unset while password is set"),
         (A + 'pasword = "geheim"\n', "chassis[1].pasword", "known are url, name"),
@@ -183,6 +187,7 @@ def test_the_file_in_the_documentation_works(config: Write, tmp_path: Path) -> N
     (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     for file in ("lantime", "m1000-b", "m3000-a.pem"):
         (tmp_path / file).write_text(f"secret of {file}")
+    write_certificate(tmp_path, "m3000-a.example.com", SystemClock())[0].replace(tmp_path / "m3000-a.pem")
     config(re.sub(r'"/(run/secrets|etc/interapp)/', f'"{tmp_path}/', example))
     first, second = load_chassis()
     assert (first.name, first.username, first.poll_seconds) == ("m3000-a", "info", 10)

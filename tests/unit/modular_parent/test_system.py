@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lantime.contract import NotificationsRecord, SystemRecord
-from lantime.status.led import Led, LedColour
+from lantime.status.led import MOST_LEDS, Led, LedColour
 from lantime.status.notification import Notification, Severity
 from lantime.status.states import ClockState
 from lantime.status.system import SyncStatus, SystemStatus
@@ -81,6 +81,15 @@ def test_what_is_told_for_the_first_time_is_no_change() -> None:
     """A device that begins to tell reference, clock or another LED has not changed by that."""
     first = look(None, None, None)
     assert system_change(first, look(first, "clk1-tcr", "synchronized", ALARM_OFF)) is None
+
+
+def test_leds_that_come_and_go_do_not_pile_up() -> None:
+    """However many names a device makes up, those of now are kept, and of the others only some."""
+    record = look(None, "clk1-tcr", "synchronized", ALARM_OFF)
+    for number in range(100):
+        record = look(record, "clk1-tcr", "synchronized", ALARM_OFF, Led(name=f"led-{number}", colour=LedColour.RED))
+    assert len(record.state.leds) == MOST_LEDS
+    assert {"alarm", "led-99"} <= {led.name for led in record.state.leds}
 
 
 def note(name: str, triggered: bool | None = False, at: int | None = None) -> Notification:
