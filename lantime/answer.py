@@ -11,7 +11,9 @@ from pydantic import JsonValue
 from lantime.errors import ApiDisabled, DeviceError, LoginRefused, SlotNotFound, UnexpectedAnswer
 from lantime.status.api_version import ApiVersion, read_api_version
 from lantime.status.chassis import ChassisStatus, parse_status
-from lantime.status.reported import reported_module
+from lantime.status.notification import Notification, read_notifications
+from lantime.status.reported import reported_module, reported_modules
+from lantime.status.system import SystemStatus, parse_system
 from lantime.status.values import text
 
 _REDIRECTS = range(300, 400)
@@ -64,6 +66,18 @@ class DeviceAnswer:
     def module(self, slot_id: str, *, chassis: str = "chassis0") -> dict[str, JsonValue] | None:
         """Return a module of a status answer as the device reported it (see ``reported_module``), or None."""
         return reported_module(self.body, slot_id, chassis=chassis)
+
+    def modules(self, *, chassis: str = "chassis0") -> dict[str, dict[str, JsonValue]]:
+        """Return every module of a chassis by its slot id, each as ``module`` returns it."""
+        return reported_modules(self.body, chassis=chassis)
+
+    def system(self) -> SystemStatus:
+        """Return what a status answer says of the device as a system."""
+        return parse_system(self.body)
+
+    def notifications(self) -> tuple[Notification, ...] | None:
+        """Return the notifications in a status answer; None when it lists none at all."""
+        return read_notifications(self.body)
 
 
 def read_answer(raw: RawAnswer) -> DeviceAnswer:

@@ -55,7 +55,7 @@ class LantimeSettings(EnvironmentSettings):
     @classmethod
     def _password_from_file(cls, values: dict[str, Any]) -> dict[str, Any]:
         file = values.get("password_file")
-        if not file:
+        if not file or not isinstance(file, str | Path):
             return values
         if values.get("password"):
             raise SettingError("LANTIME_PASSWORD_FILE", str(file), "unset while LANTIME_PASSWORD is set")

@@ -11,18 +11,24 @@ from broker.runtime.client import Client, Transaction
 from lantime.client import LantimeClient
 from lantime.contract import (
     CHASSIS,
+    NOTIFICATIONS,
     SLOTS,
+    SYSTEM,
     AssignSlot,
     ChassisRecord,
     Inventory,
+    NotificationsRecord,
     ReportModule,
     SlotChanged,
     SlotRecord,
+    SystemRecord,
 )
 from lantime.errors import DeviceError
 from modular_parent.clocks import keep_clocks
 from modular_parent.inventory import SlotDiff, compare
+from modular_parent.keeping import keep_notifications, keep_system
 from modular_parent.look import ChassisLook, read_look
+from modular_parent.sparing import worth_writing
 
 log = structlog.get_logger("interapp.chassis")
 
@@ -41,7 +47,15 @@ class Chassis:
         self._problem = "not polled yet"
 
     def poll(self) -> Inventory:
+        """Do as ``refresh``, write the time of this poll in any case, and return what is known then."""
+        with self._writing:
+            self.refresh(sparing=False)
+            return self.inventory()
+
+    def refresh(self, *, sparing: bool = True) -> None:
         """Ask the device for its status, keep it, and tell the services of the slots what changed for them.
+
+        ``sparing``: what differs from what is kept in nothing but the time is written only now and then (``sparing.py``).
 
         Raises DeviceError when there is no usable answer (the inventory stays, with the problem noted), Superseded,
         TableUnavailable.
@@ -54,10 +68,10 @@ class Chassis:
                 raise
             now = self._now()
             with self._client.transaction() as tx:
-                self._keep(tx, look, now)
+                # The first poll of a process is always written: it tells that there is one.
+                self._keep(tx, look, now, sparing=sparing and self._look is not None)
             self._look, self._looked_at = look, now
             self._succeeded()
-            return self.inventory()
 
     def welcome(self, slot: str) -> None:
         """Give a slot's service that came up its assignment and, as soon as there is one, its module's status."""
@@ -79,31 +93,43 @@ class Chassis:
         """Return what is known of the chassis and its slots. Raises TableUnavailable."""
         with self._client.transaction() as tx:
             chassis = tx.documents.get(CHASSIS, self.address, ChassisRecord) or ChassisRecord()
-            return Inventory(chassis=chassis, slots=tuple(tx.documents.all(SLOTS, SlotRecord).values()))
+            notifications = tx.documents.get(NOTIFICATIONS, self.address, NotificationsRecord)
+            return Inventory(
+                chassis=chassis,
+                slots=tuple(tx.documents.all(SLOTS, SlotRecord).values()),
+                system=tx.documents.get(SYSTEM, self.address, SystemRecord),
+                notifications=notifications.entries if notifications else (),
+            )
 
     def check(self) -> Check:
         """Say whether the device gives its status."""
         return Check(ok=not self._problem, detail=self._problem)
 
-    def _keep(self, tx: Transaction, look: ChassisLook, now: datetime) -> None:
-        before = tx.documents.get(CHASSIS, self.address, ChassisRecord) or ChassisRecord()
+    def _keep(self, tx: Transaction, look: ChassisLook, now: datetime, *, sparing: bool) -> None:
+        kept = tx.documents.get(CHASSIS, self.address, ChassisRecord)
+        before = kept or ChassisRecord()
         chassis = ChassisRecord(
             model=look.chassis.model or before.model,
             serial=look.chassis.serial or before.serial,
             firmware=look.chassis.firmware or before.firmware,
             api_version=look.chassis.api_version or before.api_version,
             hostname=look.chassis.hostname or before.hostname,
+            url=self._device.url,
             last_poll=now,
             warnings=look.warnings,
         )
-        tx.documents.put(CHASSIS, self.address, chassis)
+        if not sparing or worth_writing(kept, chassis, "last_poll"):
+            tx.documents.put(CHASSIS, self.address, chassis)
+        keep_system(tx, self.address, look, now, sparing=sparing)
+        keep_notifications(tx, self.address, look, now)
         if look.slots is None:
             return
         known = tx.documents.all(SLOTS, SlotRecord)
         diffs = compare(known, look.slots, chassis=self.address, now=now, complete=look.complete)
-        keep_clocks(tx.documents, diffs, look.slots, now)
+        keep_clocks(tx.documents, diffs, look.slots, now, sparing=sparing)
         for slot, diff in diffs.items():
-            tx.documents.put(SLOTS, slot, diff.after)
+            if not sparing or worth_writing(diff.before, diff.after, "last_seen", "status_at"):
+                tx.documents.put(SLOTS, slot, diff.after)
             self._tell(tx, slot, diff, chassis)
             # The service of a slot whose TCR gave way to another kind of module is told that it is gone.
             served_by = diff.after.app or (diff.before.app if diff.before else None)
@@ -141,10 +167,12 @@ class Chassis:
         self._problem = problem
         with self._client.transaction() as tx:
             record = tx.documents.get(CHASSIS, self.address, ChassisRecord) or ChassisRecord()
+            if record.problem == problem:
+                return
             since = record.problem_since if record.problem else self._now()
-            tx.documents.put(
-                CHASSIS, self.address, record.model_copy(update={"problem": problem, "problem_since": since})
-            )
+            # The last poll that succeeded may be newer than what sparing wrote of it.
+            trouble = {"problem": problem, "problem_since": since, "last_poll": self._looked_at or record.last_poll}
+            tx.documents.put(CHASSIS, self.address, record.model_copy(update=trouble))
 
     def _succeeded(self) -> None:
         if self._problem:

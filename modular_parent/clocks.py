@@ -7,12 +7,16 @@ from broker.handlers.context import Documents
 from lantime.contract import CLOCKS, ModuleRecord, seen
 from lantime.status.slot import Slot
 from modular_parent.inventory import SlotDiff, SlotLook
+from modular_parent.sparing import worth_writing
 
 
 def keep_clocks(
-    documents: Documents, diffs: Mapping[str, SlotDiff], looks: Mapping[str, SlotLook], now: datetime
+    documents: Documents, diffs: Mapping[str, SlotDiff], looks: Mapping[str, SlotLook], now: datetime, *, sparing: bool
 ) -> None:
-    """Keep a ModuleRecord of every clock module without a service, and none of other modules."""
+    """Keep a ModuleRecord of every clock module without a service, and none of other modules.
+
+    ``sparing``: write only what is worth it.
+    """
     known = documents.all(CLOCKS, ModuleRecord)
     for slot, diff in diffs.items():
         look = looks[slot].slot if slot in looks else Slot(slot_id=slot)
@@ -21,6 +25,7 @@ def keep_clocks(
             continue
         record = seen(known.get(slot), look, now) or known.get(slot)
         if ours and record is not None and record.status is not None:
-            documents.put(CLOCKS, slot, record)
+            if not sparing or worth_writing(known.get(slot), record, "observed_at"):
+                documents.put(CLOCKS, slot, record)
         else:
             documents.delete(CLOCKS, slot)

@@ -12,11 +12,13 @@ from lantime.contract import (
     AssignSlot,
     GetInventory,
     Inventory,
+    NotificationTriggered,
     PollChassisNow,
     ReportModule,
     SlotChanged,
     SyncChanged,
     SyncState,
+    SystemChanged,
     TcrReady,
 )
 from lantime.errors import DeviceError
@@ -28,7 +30,7 @@ SYNC = "sync"
 """Collection with one SyncRecord per slot: the last sync change that its service published."""
 
 handlers = HandlerRegistry[Chassis]("chassis")
-handlers.sends(AssignSlot, ReportModule, SlotChanged)
+handlers.sends(AssignSlot, ReportModule, SlotChanged, SystemChanged, NotificationTriggered)
 
 
 class SyncRecord(BaseModel):

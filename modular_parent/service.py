@@ -1,4 +1,4 @@
-"""The chassis service as one app: handlers, and the duty to poll."""
+"""The service of each chassis as one app: handlers, and the duty to poll."""
 
 import random
 
@@ -7,6 +7,9 @@ import structlog
 from broker.lifecycle.clock import Clock, SystemClock
 from broker.runtime.app import App, Shift
 from broker.runtime.host import Host
+from broker.runtime.service import Service
+from broker.runtime.together import Together
+from lantime.chassis_list import load_chassis
 from lantime.client import LantimeClient
 from lantime.errors import DeviceError
 from lantime.settings import LantimeSettings
@@ -45,7 +48,7 @@ class ChassisService:
             while not shift.wait(pause):
                 pause = self._settings.poll_seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 no secret
                 try:
-                    chassis.poll()
+                    chassis.refresh()
                 except DeviceError:
                     # Noted where it happened; the device may come right.
                     pause = min(pause, RETRY_CEILING_SECONDS)
@@ -68,6 +71,6 @@ class ChassisService:
         self._device.close()
 
 
-def build() -> ChassisService:
-    """Return the service that the environment describes. Raises SettingError."""
-    return ChassisService(LantimeSettings.load(), SystemClock())
+def build() -> Service:
+    """Return the service of every chassis that the settings name, each an app of its own. Raises SettingError."""
+    return Together([ChassisService(settings, SystemClock()) for settings in load_chassis()])

@@ -10,7 +10,10 @@ from broker.lifecycle.clock import Clock, SystemClock
 from broker.observe.health import Check
 from broker.runtime.app import App, Shift
 from broker.runtime.host import Host
+from broker.runtime.service import Service
+from broker.runtime.together import Together
 from broker.table.documents import find_documents
+from lantime.chassis_list import load_chassis, load_one_chassis
 from lantime.client import LantimeClient
 from lantime.contract import SLOTS, SlotRecord, TcrReady, child_address
 from lantime.settings import LantimeSettings
@@ -132,17 +135,20 @@ class _Slots:
             self._device.close()
 
 
-def build() -> SlotService | SlotPool:
-    """Return the service for ``interapp up``: one slot when TCR_SLOT_ID names it, else all. Raises SettingError."""
-    settings, slot = LantimeSettings.load(), TcrSettings.load().slot_id
+def build() -> Service:
+    """Return the service for ``interapp up``: one slot when TCR_SLOT_ID names it, else all of every chassis.
+
+    Raises SettingError.
+    """
+    slot = TcrSettings.load().slot_id
     if slot in (None, AUTO):
-        return SlotPool(settings, SystemClock())
-    return SlotService(settings, slot, SystemClock())
+        return Together([SlotPool(settings, SystemClock()) for settings in load_chassis()])
+    return SlotService(load_one_chassis(), slot, SystemClock())
 
 
 def build_child() -> SlotService:
     """Return the service for ``interapp child``. Raises SettingError."""
-    settings, slot = LantimeSettings.load(), TcrSettings.load().slot_id
+    settings, slot = load_one_chassis(), TcrSettings.load().slot_id
     if slot == AUTO:
         allowed = "the id of one slot, e.g. clk1; auto serves every slot with interapp up"
         raise SettingError("TCR_SLOT_ID", AUTO, allowed)

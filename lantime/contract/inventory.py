@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from broker.messages.message import Command, Event, Reply
 from lantime.contract.document import ContractDocument
+from lantime.contract.system import SystemRecord
+from lantime.status.notification import Notification
 from lantime.status.states import ClockState, ReceiverState
 
 SLOTS = "slots"
@@ -42,6 +44,7 @@ class SlotRecord(ContractDocument):
     """Address of the service that serves it; None when none does."""
     first_seen: datetime | None = None
     last_seen: datetime | None = None
+    """When a poll last saw the slot; at most 10 s behind."""
     module_digest: str | None = None
     """SHA-256 of the module's JSON that was last sent to the slot's service."""
     clock: ClockState | None = None
@@ -62,8 +65,10 @@ class ChassisRecord(ContractDocument):
     firmware: str | None = None
     api_version: str | None = None
     hostname: str | None = None
+    url: str | None = None
+    """The device's address, which is also that of its web interface; without credentials."""
     last_poll: datetime | None = None
-    """When the device last gave a status."""
+    """When the device last gave a status; at most 10 s behind."""
     problem: str | None = None
     problem_since: datetime | None = None
     warnings: tuple[str, ...] = ()
@@ -80,11 +85,14 @@ class SlotChanged(Event):
 
 
 class Inventory(Reply):
-    """The chassis and all its slots, as last seen."""
+    """The chassis, all its slots and what it reports of itself, as last seen."""
 
     kind: ClassVar[str] = "chassis.inventory"
     chassis: ChassisRecord
     slots: tuple[SlotRecord, ...]
+    system: SystemRecord | None = None
+    """The chassis as a system; None while nothing is known of it."""
+    notifications: tuple[Notification, ...] = ()
 
 
 class GetInventory(Command[Inventory]):

@@ -65,6 +65,7 @@ def test_every_setting_is_documented(settings: type[EnvironmentSettings]) -> Non
     "page",
     [
         "README.md",
+        "docs/chassis.md",
         "docs/deploy.md",
         "docs/devices.md",
         "docs/operations.md",
@@ -85,7 +86,7 @@ def test_every_command_that_a_page_names_exists(page: str) -> None:
             "\n".join(re.findall(r"`[^`\n]+`|^[^|\n]*interapp .*$", text, re.MULTILINE)),
         )
     )
-    plugged = {"demo", "device-report", "simulator", "slots", "parent", "child"}
+    plugged = {"chassis", "child", "demo", "device-report", "parent", "simulator", "slots"}
     prose = {"a", "and", "as", "for", "in", "is", "itself", "on", "reads", "the"}
     assert named - prose <= BUILT_IN.keys() | plugged
 

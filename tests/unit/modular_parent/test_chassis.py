@@ -16,20 +16,27 @@ from lantime.answer import DeviceAnswer
 from lantime.contract import (
     CHASSIS,
     CLOCKS,
+    NOTIFICATIONS,
     SLOTS,
+    SYSTEM,
     AssignSlot,
     ChassisRecord,
     ModuleRecord,
+    NotificationTriggered,
     ReportModule,
     SlotChanged,
     SlotRecord,
+    SystemChanged,
 )
 from lantime.errors import DeviceError, DeviceUnreachable
 from lantime.status.states import ClockState
 from modular_parent.chassis import Chassis
+from modular_parent.sparing import BEHIND_SECONDS
 
 ADDRESS = "m1000-a"
-CLASSES = {message.kind: message for message in (AssignSlot, ReportModule, SlotChanged)}
+CLASSES: dict[str, Any] = {
+    message.kind: message for message in (AssignSlot, NotificationTriggered, ReportModule, SlotChanged, SystemChanged)
+}
 GPS = {"info": {"model": "gps180", "serial-number": "9"}}
 
 
@@ -44,6 +51,7 @@ class Kept:
     def __init__(self) -> None:
         self.documents: dict[tuple[str, str], str] = {}
         self.sent: list[tuple[str, Any]] = []
+        self.written: list[str] = []
         self.away = False
         self._count = 0
 
@@ -70,6 +78,7 @@ class Kept:
                 self.documents.pop((write.collection, write.key), None)
             else:
                 self.documents[write.collection, write.key] = write.body
+            self.written.append(write.collection)
         self.sent += [(envelope.destination, self._message(envelope)) for envelope in (*effects.sent, *effects.events)]
 
     def told(self) -> list[tuple[str, str]]:
@@ -92,15 +101,19 @@ class Kept:
 class Device:
     """A device that answers with these slots, or does not answer."""
 
+    url = "http://device"
+
     def __init__(self) -> None:
         self.slots: list[dict[str, Any]] = []
+        self.more: dict[str, Any] = {}
         self.error: DeviceError | None = None
 
     def status(self) -> DeviceAnswer:
         """Answer."""
         if self.error is not None:
             raise self.error
-        return DeviceAnswer(url="http://device", body={"data": {"chassis0": {"model": "m1000", "slots": self.slots}}})
+        data = {"chassis0": {"model": "m1000", "slots": self.slots}, **self.more}
+        return DeviceAnswer(url=self.url, body={"data": data})
 
     def hold(self, **modules: Any) -> None:
         """Put these modules into the slots."""
@@ -320,3 +333,120 @@ def test_a_service_is_not_told_that_its_slot_is_empty_when_nobody_knows(
     chassis.welcome("clk1")
     (report,) = [message for _, message in kept.sent if message.kind == "tcr.module-status"]
     assert report.unreadable
+
+
+def reports(reference: str = "clk1-tcr", *triggered: str, uptime: int = 1) -> dict[str, Any]:
+    """Return what a device reports of its system, with these notifications triggered."""
+    sync = {"reference": reference, "clock-status": {"clock": "synchronized"}}
+    events = [
+        {"object-id": name, "type": "error", "triggered": int(name in triggered), "last-triggered": "never"}
+        for name in ("a", "b")
+    ]
+    return {"system": {"uptime": uptime, "sync-status": sync}, "notification": {"events": events}}
+
+
+def test_a_quiet_poll_writes_nothing(chassis: Chassis, kept: Kept, device: Device, clock: ManualClock) -> None:
+    """When nothing differs but times and load, the poll writes nothing until what is kept is ten seconds behind."""
+    device.more = reports()
+    chassis.refresh()
+    assert set(kept.written) == {CHASSIS, SLOTS, SYSTEM, NOTIFICATIONS}
+    for second in range(1, int(BEHIND_SECONDS)):
+        kept.written.clear()
+        clock.advance(1)
+        device.more = reports(uptime=second)
+        chassis.refresh()
+        assert kept.written == []
+    clock.advance(1)
+    chassis.refresh()
+    assert sorted(kept.written) == [CHASSIS, SLOTS, SLOTS, SLOTS, SYSTEM]
+    now = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
+    assert (kept.chassis().last_poll, kept.slot("clk1").last_seen) == (now, now)
+
+
+def test_a_quiet_poll_writes_what_changed(chassis: Chassis, kept: Kept, device: Device, clock: ManualClock) -> None:
+    """A poll that sees one slot, or the reference, change writes that and no more."""
+    device.more = reports()
+    chassis.refresh()
+    kept.written.clear()
+    clock.advance(1)
+    device.hold(clk1=tcr(mrs="new"), clk2=GPS, pwr1=None)
+    chassis.refresh()
+    assert kept.written == [SLOTS]
+    device.more = reports("clk2-gps")
+    chassis.refresh()
+    assert kept.written == [SLOTS, SYSTEM]
+
+
+def test_a_poll_that_is_asked_for_writes_its_time(
+    chassis: Chassis, kept: Kept, device: Device, clock: ManualClock
+) -> None:
+    """Whoever has the device polled now is answered with the time of that poll; the first poll of a process is kept, too."""
+    chassis.refresh()
+    clock.advance(1)
+    inventory = chassis.poll()
+    now = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
+    assert inventory.chassis.last_poll == now
+    assert {record.last_seen for record in inventory.slots} == {now}
+    clock.advance(1)
+    again = Chassis(ADDRESS, device, kept, clock)  # type: ignore[arg-type]  # as above
+    again.refresh()
+    assert kept.chassis().last_poll == datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
+
+
+def test_a_device_that_goes_away_was_polled_when_it_was(
+    chassis: Chassis, kept: Kept, device: Device, clock: ManualClock
+) -> None:
+    """When polls begin to fail, the time of the last good one is exact, and a second failure writes nothing."""
+    chassis.refresh()
+    clock.advance(3)
+    chassis.refresh()
+    good = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
+    device.error = DeviceUnreachable("timeout", url="http://device")
+    clock.advance(1)
+    with pytest.raises(DeviceError):
+        chassis.refresh()
+    assert kept.chassis().last_poll == good
+    kept.written.clear()
+    with pytest.raises(DeviceError):
+        chassis.refresh()
+    assert kept.written == []
+
+
+CHANGE, NOTE = ("", "chassis.system-changed"), ("", "chassis.notification")
+
+
+def test_notifications_and_changes_are_published_once(
+    chassis: Chassis, kept: Kept, device: Device, clock: ManualClock
+) -> None:
+    """Each change of the system and each notification is one event, committed with what is kept, also across a restart."""
+    device.more = reports("clk1-tcr", "a")
+    chassis.poll()
+    assert NOTE not in kept.told()
+    device.more = reports("clk2-gps", "a", "b")
+    kept.away = True
+    with pytest.raises(TableUnavailable):
+        chassis.refresh()
+    kept.away = False
+    chassis.refresh()
+    (event,) = [message for _, message in kept.sent if message.kind == NOTE[1]]
+    assert (event.id, event.severity) == ("b", "error")
+    assert kept.told() == [NOTE, CHANGE]
+    again = Chassis(ADDRESS, device, kept, clock)  # type: ignore[arg-type]  # as above
+    again.refresh()
+    assert kept.told() == []
+    device.more = reports("clk1-tcr", "a")
+    again.refresh()
+    device.more = reports("clk1-tcr", "a", "b")
+    again.refresh()
+    assert kept.told() == [NOTE, CHANGE]
+
+
+def test_a_silent_device_keeps_its_system(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """What was understood of the system stays when the device reports nothing of it, and a warning says so."""
+    device.more = reports("clk1-tcr", "a")
+    before = chassis.poll()
+    device.more = {"system": None, "notification": "gone"}
+    after = chassis.poll()
+    assert (after.system, after.notifications) == (before.system, before.notifications)
+    assert len(after.notifications) == 2
+    assert any("nothing of its system" in warning for warning in after.chassis.warnings)
