@@ -109,7 +109,7 @@ def test_what_extends_nothing_is_refused(trial: object) -> None:
 
 def test_a_kind_that_is_taken_is_refused_naming_both(trial: object) -> None:
     """A kind stands for one class in all packages."""
-    with pytest.raises(InterAppError, match=r"tcr\.get-status.*lantime\.contract\.GetSlotStatus.*trial_"):
+    with pytest.raises(InterAppError, match=r"tcr\.get-status.*lantime\.contract\.slot\.GetSlotStatus.*trial_"):
         registries.load_extensions(trial(kind="tcr.get-status"))  # type: ignore[operator]
 
 
