@@ -14,6 +14,7 @@ from lantime.contract.inventory import (
     SlotChanged,
     SlotRecord,
 )
+from lantime.contract.pool import POOL, SlotPost, pool_address
 from lantime.contract.slot import (
     SLOT_ID_PATTERN,
     AssignSlot,
@@ -29,6 +30,7 @@ from lantime.contract.slot import (
 
 __all__ = [
     "CHASSIS",
+    "POOL",
     "SLOTS",
     "SLOT_ID_PATTERN",
     "AssignSlot",
@@ -41,10 +43,12 @@ __all__ = [
     "ReportModule",
     "SlotChange",
     "SlotChanged",
+    "SlotPost",
     "SlotRecord",
     "SlotStatus",
     "SyncChanged",
     "SyncState",
     "TcrReady",
     "child_address",
+    "pool_address",
 ]
