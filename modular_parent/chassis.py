@@ -14,6 +14,7 @@ from lantime.contract import (
     SLOTS,
     AssignSlot,
     ChassisRecord,
+    ChassisReplaced,
     Inventory,
     ReportModule,
     SlotChanged,
@@ -23,6 +24,8 @@ from lantime.errors import DeviceError
 from lantime.status.slot import ModuleKind
 from modular_parent.inventory import SlotDiff, compare
 from modular_parent.look import ChassisLook, read_look
+from modular_parent.replacement import succeed
+from modular_parent.sync import SYNC, SyncRecord
 
 log = structlog.get_logger("interapp.chassis")
 
@@ -95,7 +98,11 @@ class Chassis:
             last_poll=now,
             warnings=look.warnings,
         )
+        before = tx.documents.get(CHASSIS, self.address, ChassisRecord)
+        chassis, replaced = succeed(before, chassis)
         tx.documents.put(CHASSIS, self.address, chassis)
+        if before is not None and replaced:
+            self._start_anew(tx, look, now, before, chassis)
         if look.slots is None:
             return
         known = tx.documents.all(SLOTS, SlotRecord)
@@ -107,6 +114,20 @@ class Chassis:
             if diff.report and served_by is not None:
                 tx.send(_report(slot, look, now), to=served_by)
 
+    def _start_anew(
+        self, tx: Transaction, look: ChassisLook, now: datetime, before: ChassisRecord, after: ChassisRecord
+    ) -> None:
+        """Forget the slots of a chassis that was replaced; services without a TCR in the new one are told that it is gone."""
+        log.warning("another chassis answers", app=self.address, before=before.serial, after=after.serial)
+        tx.publish(ChassisReplaced(before=before, after=after))
+        for slot, record in tx.documents.all(SLOTS, SlotRecord).items():
+            tx.documents.delete(SLOTS, slot)
+            report = _report(slot, look, now)
+            if record.app is not None and report.module is None:
+                tx.send(report, to=record.app)
+        for slot in tx.documents.all(SYNC, SyncRecord):
+            tx.documents.delete(SYNC, slot)
+
     def _tell(self, tx: Transaction, slot: str, diff: SlotDiff, chassis: ChassisRecord) -> None:
         if diff.change is not None:
             log.info(
@@ -116,8 +137,18 @@ class Chassis:
                 change=diff.change.value,
                 model=diff.after.model,
                 serial=diff.after.serial or "unknown",
+                **({"moved_from": diff.moved_from} if diff.moved_from else {}),
             )
-            tx.publish(SlotChanged(slot=slot, change=diff.change, before=diff.before, after=diff.after))
+            tx.publish(
+                SlotChanged(
+                    slot=slot,
+                    change=diff.change,
+                    before=diff.before,
+                    after=diff.after,
+                    moved_from=diff.moved_from,
+                    moved_to=diff.moved_to,
+                )
+            )
         if diff.assign and diff.after.app is not None:
             tx.send(self._assignment(diff.after, chassis), to=diff.after.app)
 

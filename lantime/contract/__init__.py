@@ -15,6 +15,7 @@ from lantime.contract.inventory import (
     SlotRecord,
 )
 from lantime.contract.pool import POOL, SlotPost, pool_address
+from lantime.contract.replacement import ChassisReplaced
 from lantime.contract.slot import (
     SLOT_ID_PATTERN,
     AssignSlot,
@@ -35,6 +36,7 @@ __all__ = [
     "SLOT_ID_PATTERN",
     "AssignSlot",
     "ChassisRecord",
+    "ChassisReplaced",
     "GetInventory",
     "GetSlotStatus",
     "Inventory",

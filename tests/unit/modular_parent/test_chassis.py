@@ -13,12 +13,24 @@ from broker.lifecycle.clock import ManualClock
 from broker.messages.envelope import Envelope
 from broker.runtime.client import Transaction
 from lantime.answer import DeviceAnswer
-from lantime.contract import CHASSIS, SLOTS, AssignSlot, ChassisRecord, ReportModule, SlotChanged, SlotRecord
+from lantime.contract import (
+    CHASSIS,
+    SLOTS,
+    AssignSlot,
+    ChassisRecord,
+    ChassisReplaced,
+    ReportModule,
+    SlotChange,
+    SlotChanged,
+    SlotRecord,
+    SyncState,
+)
 from lantime.errors import DeviceError, DeviceUnreachable
 from modular_parent.chassis import Chassis
+from modular_parent.sync import SYNC, SyncRecord
 
 ADDRESS = "m1000-a"
-CLASSES = {message.kind: message for message in (AssignSlot, ReportModule, SlotChanged)}
+CLASSES = {message.kind: message for message in (AssignSlot, ChassisReplaced, ReportModule, SlotChanged)}
 GPS = {"info": {"model": "gps180", "serial-number": "9"}}
 
 
@@ -55,8 +67,10 @@ class Kept:
         if self.away:
             raise TableUnavailable("away")
         for write in effects.documents:
-            assert write.body is not None
-            self.documents[write.collection, write.key] = write.body
+            if write.body is None:
+                self.documents.pop((write.collection, write.key), None)
+            else:
+                self.documents[write.collection, write.key] = write.body
         self.sent += [(envelope.destination, self._message(envelope)) for envelope in (*effects.sent, *effects.events)]
 
     def told(self) -> list[tuple[str, str]]:
@@ -81,13 +95,15 @@ class Device:
 
     def __init__(self) -> None:
         self.slots: list[dict[str, Any]] = []
+        self.serial: str | None = "c1"
         self.error: DeviceError | None = None
 
     def status(self) -> DeviceAnswer:
         """Answer."""
         if self.error is not None:
             raise self.error
-        return DeviceAnswer(url="http://device", body={"data": {"chassis0": {"model": "m1000", "slots": self.slots}}})
+        chassis = {"model": "m1000", "serial-number": self.serial, "slots": self.slots}
+        return DeviceAnswer(url="http://device", body={"data": {"chassis0": chassis}})
 
     def hold(self, **modules: Any) -> None:
         """Put these modules into the slots."""
@@ -244,3 +260,57 @@ def test_an_emptied_slots_service_is_told_when_it_comes_up(chassis: Chassis, kep
     (report,) = [message for _, message in kept.sent]
     assert report.module is None
     assert kept.told() == [REPORT]
+
+
+def test_a_module_that_moved_is_told_with_both_slots(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """A module in another slot is one event for each of the two slots; its new service is assigned, the old one told."""
+    chassis.poll()
+    kept.told()
+    device.hold(clk1=None, clk2=GPS, clk3=tcr(), pwr1=None)
+    chassis.poll()
+    events = {message.slot: message for to, message in kept.sent if not to}
+    assert {slot: (event.change, event.moved_from, event.moved_to) for slot, event in events.items()} == {
+        "clk1": (SlotChange.REMOVED, None, "clk3"),
+        "clk3": (SlotChange.MOVED, "clk1", None),
+    }
+    new = f"{ADDRESS}.clk3"
+    assert kept.told() == [CHANGED, CHANGED, REPORT, (new, "tcr.assign-slot"), (new, "tcr.module-status")]
+
+
+def test_another_chassis_starts_anew(chassis: Chassis, kept: Kept, device: Device, clock: ManualClock) -> None:
+    """When another chassis answers, nothing of the old one's slots is taken for its own, and every service is told."""
+    device.hold(clk1=tcr(), clk2=tcr(mrs="b"), pwr1=None)
+    chassis.poll()
+    kept.told()
+    state = SyncRecord(state=SyncState(), observed_at=datetime.fromtimestamp(0, UTC))
+    kept.documents[SYNC, "clk1"] = state.model_dump_json()
+    clock.advance(30)
+    now = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
+    device.serial = "c2"
+    device.hold(clk1={"info": {"model": "tcr180", "serial-number": "77"}}, io1=None)
+    chassis.poll()
+    (event,) = [message for _, message in kept.sent if isinstance(message, ChassisReplaced)]
+    assert (event.before.serial, event.after.serial) == ("c1", "c2")
+    (appeared,) = [message for _, message in kept.sent if isinstance(message, SlotChanged)]
+    assert (appeared.change, appeared.before) == (SlotChange.APPEARED, None)
+    (assigned,) = [message for _, message in kept.sent if isinstance(message, AssignSlot)]
+    assert assigned.serial == "77"
+    gone = (f"{ADDRESS}.clk2", "tcr.module-status")
+    assert kept.told() == [("", "chassis.replaced"), CHANGED, ASSIGN, REPORT, gone]
+    assert (kept.slot("clk1").first_seen, kept.slot("clk1").serial) == (now, "77")
+    assert {key for of, key in kept.documents if of in (SLOTS, SYNC)} == {"clk1", "io1"}
+    chassis.poll()
+    assert kept.told() == []
+
+
+def test_a_chassis_that_does_not_tell_its_serial_number_is_the_same(
+    chassis: Chassis, kept: Kept, device: Device
+) -> None:
+    """A chassis whose answer once leaves its serial number out was not replaced, nor is it when the number is back."""
+    chassis.poll()
+    kept.told()
+    for serial in (None, "c1"):
+        device.serial = serial
+        chassis.poll()
+        assert kept.told() == []
+        assert kept.chassis().serial == "c1"
