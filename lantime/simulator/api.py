@@ -4,6 +4,7 @@ Status codes other than 200 and 401 are invented (no error was ever captured); s
 
 Controls over HTTP (invented, for when the simulator is a process of its own), from this machine only and with an
 admin's login: ``POST /simulator/pull {"slot": "clk1"}``, ``POST /simulator/plug {"slot": "clk1", "serial": "…"}``,
+``move {"slot": "clk1", "to": "clk2"}``, ``swap-chassis {"serial": "…"}``,
 ``lose-signal``, ``restore-signal``, ``set-scenario {"slot": …, "scenario": "jitter"}``,
 ``fail-requests {"count": 3, "status": 503, "path-prefix": "/api/status"}``, ``disable-api``, ``enable-api``,
 ``change-login {"username": …, "password": …, "level": "info"}``, ``revoke-tokens``; and
