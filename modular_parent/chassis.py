@@ -11,12 +11,15 @@ from broker.runtime.client import Client, Transaction
 from lantime.client import LantimeClient
 from lantime.contract import (
     CHASSIS,
+    CLOCKS,
     NOTIFICATIONS,
     SLOTS,
     SYSTEM,
     AssignSlot,
     ChassisRecord,
+    ChassisReplaced,
     Inventory,
+    ModuleRecord,
     NotificationsRecord,
     ReportModule,
     SlotChanged,
@@ -28,7 +31,9 @@ from modular_parent.clocks import keep_clocks
 from modular_parent.inventory import SlotDiff, compare
 from modular_parent.keeping import keep_notifications, keep_system
 from modular_parent.look import ChassisLook, read_look
+from modular_parent.replacement import succeed
 from modular_parent.sparing import worth_writing
+from modular_parent.sync import SYNC, SyncRecord
 
 log = structlog.get_logger("interapp.chassis")
 
@@ -107,17 +112,19 @@ class Chassis:
 
     def _keep(self, tx: Transaction, look: ChassisLook, now: datetime, *, sparing: bool) -> None:
         kept = tx.documents.get(CHASSIS, self.address, ChassisRecord)
-        before = kept or ChassisRecord()
-        chassis = ChassisRecord(
-            model=look.chassis.model or before.model,
-            serial=look.chassis.serial or before.serial,
-            firmware=look.chassis.firmware or before.firmware,
-            api_version=look.chassis.api_version or before.api_version,
-            hostname=look.chassis.hostname or before.hostname,
+        seen = ChassisRecord(
+            model=look.chassis.model,
+            serial=look.chassis.serial,
+            firmware=look.chassis.firmware,
+            api_version=look.chassis.api_version,
+            hostname=look.chassis.hostname,
             url=self._device.url,
             last_poll=now,
             warnings=look.warnings,
         )
+        chassis, replaced = succeed(kept, seen)
+        if kept is not None and replaced:
+            self._start_anew(tx, look, now, kept, chassis)
         if not sparing or worth_writing(kept, chassis, "last_poll"):
             tx.documents.put(CHASSIS, self.address, chassis)
         keep_system(tx, self.address, look, now, sparing=sparing)
@@ -136,6 +143,23 @@ class Chassis:
             if diff.report and served_by is not None:
                 tx.send(_report(diff.after, look, now), to=served_by)
 
+    def _start_anew(
+        self, tx: Transaction, look: ChassisLook, now: datetime, before: ChassisRecord, after: ChassisRecord
+    ) -> None:
+        """Forget the slots of a chassis that was replaced; services without a TCR in the new one are told that it is gone."""
+        log.warning("another chassis answers", app=self.address, before=before.serial, after=after.serial)
+        tx.publish(ChassisReplaced(before=before, after=after))
+        for slot, record in tx.documents.all(SLOTS, SlotRecord).items():
+            tx.documents.delete(SLOTS, slot)
+            report = _report(record, look, now)
+            if record.app is not None and report.module is None:
+                tx.send(report, to=record.app)
+        for collection, kept in ((SYNC, SyncRecord), (CLOCKS, ModuleRecord)):
+            for slot in tx.documents.all(collection, kept):
+                tx.documents.delete(collection, slot)
+        for collection in (SYSTEM, NOTIFICATIONS):
+            tx.documents.delete(collection, self.address)
+
     def _tell(self, tx: Transaction, slot: str, diff: SlotDiff, chassis: ChassisRecord) -> None:
         if diff.change is not None:
             log.info(
@@ -145,8 +169,18 @@ class Chassis:
                 change=diff.change.value,
                 model=diff.after.model,
                 serial=diff.after.serial or "unknown",
+                **({"moved_from": diff.moved_from} if diff.moved_from else {}),
             )
-            tx.publish(SlotChanged(slot=slot, change=diff.change, before=diff.before, after=diff.after))
+            tx.publish(
+                SlotChanged(
+                    slot=slot,
+                    change=diff.change,
+                    before=diff.before,
+                    after=diff.after,
+                    moved_from=diff.moved_from,
+                    moved_to=diff.moved_to,
+                )
+            )
         if diff.assign and diff.after.app is not None:
             tx.send(self._assignment(diff.after, chassis), to=diff.after.app)
 

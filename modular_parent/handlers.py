@@ -1,15 +1,13 @@
 """What the chassis' service does with messages."""
 
-from datetime import datetime
-
 import structlog
-from pydantic import BaseModel, ConfigDict
 
 from broker.handlers.context import Context
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import Backoff
 from lantime.contract import (
     AssignSlot,
+    ChassisReplaced,
     GetInventory,
     Inventory,
     NotificationTriggered,
@@ -17,29 +15,17 @@ from lantime.contract import (
     ReportModule,
     SlotChanged,
     SyncChanged,
-    SyncState,
     SystemChanged,
     TcrReady,
 )
 from lantime.errors import DeviceError
 from modular_parent.chassis import Chassis
+from modular_parent.sync import SYNC, SyncRecord
 
 log = structlog.get_logger("interapp.chassis")
 
-SYNC = "sync"
-"""Collection with one SyncRecord per slot: the last sync change that its service published."""
-
 handlers = HandlerRegistry[Chassis]("chassis")
-handlers.sends(AssignSlot, ReportModule, SlotChanged, SystemChanged, NotificationTriggered)
-
-
-class SyncRecord(BaseModel):
-    """The synchronisation of a slot's module, as its service last published it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    state: SyncState
-    observed_at: datetime
+handlers.sends(AssignSlot, ReportModule, SlotChanged, ChassisReplaced, SystemChanged, NotificationTriggered)
 
 
 @handlers.handles(GetInventory)

@@ -13,6 +13,7 @@ from lantime.chassis_list import load_chassis
 from lantime.client import LantimeClient
 from lantime.errors import DeviceError
 from lantime.settings import LantimeSettings
+from modular_parent.assigner import Assigner
 from modular_parent.chassis import Chassis
 from modular_parent.handlers import handlers
 
@@ -33,6 +34,7 @@ class ChassisService:
         self._clock = clock
         self._device = LantimeClient.from_settings(settings, clock=clock)
         self._host: Host | None = None
+        self._assigner: Assigner | None = None
 
     def start(self, host: Host) -> None:
         """Begin to poll and to handle messages. Raises TableUnavailable."""
@@ -63,9 +65,13 @@ class ChassisService:
                 checks={"device": chassis.check},
             )
         )
+        self._assigner = Assigner(address, host, self._clock)
+        self._assigner.start()
 
     def stop(self) -> None:
         """End the app, then close the connection to the device."""
+        if self._assigner is not None:
+            self._assigner.stop()
         if self._host is not None:
             self._host.remove(self._settings.name)
         self._device.close()

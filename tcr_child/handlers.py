@@ -19,7 +19,17 @@ from lantime.contract import (
 )
 from lantime.errors import DeviceError, LoginRefused, SlotNotFound, UnexpectedAnswer
 from lantime.status.slot import Slot, parse_slot
-from tcr_child.module import ASSIGNMENT, MODULE, STATUS, Assignment, ModuleRecord, seen, sync_change
+from tcr_child.module import (
+    ASSIGNMENT,
+    MODULE,
+    STATUS,
+    Assignment,
+    ModuleRecord,
+    of_assigned,
+    outdated_until,
+    seen,
+    sync_change,
+)
 from tcr_child.slot import TcrSlot
 
 log = structlog.get_logger("interapp.slot")
@@ -34,6 +44,7 @@ def assign_slot(command: AssignSlot, ctx: Context[TcrSlot]) -> None:
     if (command.chassis, command.slot) != (ctx.resource.chassis, ctx.resource.slot):
         served = f"{ctx.resource.chassis}.{ctx.resource.slot}"
         raise Reject(f"the assignment is for {command.chassis}.{command.slot}, this is {served}")
+    known = ctx.documents.get(MODULE, STATUS, ModuleRecord)
     ctx.documents.put(
         MODULE,
         ASSIGNMENT,
@@ -45,6 +56,7 @@ def assign_slot(command: AssignSlot, ctx: Context[TcrSlot]) -> None:
             firmware=command.firmware,
             api_version=command.api_version,
             assigned_at=ctx.resource.now(),
+            outdated_until=outdated_until(known, command.model, command.serial),
         ),
     )
     log.info("assigned", app=ctx.app, model=command.model, serial=command.serial or "unknown")
@@ -136,7 +148,7 @@ def _keep(known: ModuleRecord | None, record: ModuleRecord, ctx: Context[TcrSlot
 
 def _answer(ctx: Context[TcrSlot]) -> SlotStatus:
     assignment = ctx.documents.get(MODULE, ASSIGNMENT, Assignment)
-    record = ctx.documents.get(MODULE, STATUS, ModuleRecord)
+    record = of_assigned(ctx.documents.get(MODULE, STATUS, ModuleRecord), assignment)
     now = ctx.resource.now()
     return SlotStatus(
         chassis=ctx.resource.chassis,

@@ -24,6 +24,24 @@ class Assignment(BaseModel):
     firmware: str | None = None
     api_version: str | None = None
     assigned_at: datetime
+    outdated_until: datetime | None = None
+    """What was observed until then is of another module, which sat here before; None when it may be of this one."""
+
+
+def outdated_until(record: ModuleRecord | None, model: str, serial: str | None) -> datetime | None:
+    """Return until when what was observed is of another module than this one; None when it may be of this one."""
+    if record is None:
+        return None
+    another_model = record.model is not None and record.model != model
+    another_serial = record.serial is not None and serial is not None and record.serial != serial
+    return record.observed_at if another_model or another_serial else None
+
+
+def of_assigned(record: ModuleRecord | None, assignment: Assignment | None) -> ModuleRecord | None:
+    """Return the record unless it is of a module that sat here before the assigned one: it says nothing of that."""
+    if record is None or assignment is None or assignment.outdated_until is None:
+        return record
+    return record if record.observed_at > assignment.outdated_until else None
 
 
 def sync_change(before: ModuleRecord | None, after: ModuleRecord) -> tuple[SyncState, SyncState] | None:

@@ -15,6 +15,8 @@ from lantime.contract.inventory import (
     SlotRecord,
 )
 from lantime.contract.module import CLOCKS, MODULE, STATUS, ModuleRecord, is_same_module, seen
+from lantime.contract.pool import POOL, SlotPost, pool_address
+from lantime.contract.replacement import ChassisReplaced
 from lantime.contract.slot import (
     SLOT_ID_PATTERN,
     AssignSlot,
@@ -42,12 +44,14 @@ __all__ = [
     "CLOCKS",
     "MODULE",
     "NOTIFICATIONS",
+    "POOL",
     "SLOTS",
     "SLOT_ID_PATTERN",
     "STATUS",
     "SYSTEM",
     "AssignSlot",
     "ChassisRecord",
+    "ChassisReplaced",
     "GetInventory",
     "GetSlotStatus",
     "Inventory",
@@ -59,6 +63,7 @@ __all__ = [
     "ReportModule",
     "SlotChange",
     "SlotChanged",
+    "SlotPost",
     "SlotRecord",
     "SlotStatus",
     "SyncChanged",
@@ -69,5 +74,6 @@ __all__ = [
     "TcrReady",
     "child_address",
     "is_same_module",
+    "pool_address",
     "seen",
 ]

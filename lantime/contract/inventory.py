@@ -21,9 +21,11 @@ class SlotChange(StrEnum):
     """What happened to a slot between two polls."""
 
     APPEARED = "appeared"
-    """A module is seen here for the first time, or again after it was removed."""
+    """A module is seen here for the first time, or the same one again after it was removed."""
     REPLACED = "replaced"
-    """Another module is in the slot: model or serial number differ."""
+    """Another module is in the slot than before, or than the last one that was: model or serial number differ."""
+    MOVED = "moved"
+    """The module was in another slot before: it was moved there, or the slots were renumbered."""
     CHANGED = "changed"
     """The same module with other software."""
     REMOVED = "removed"
@@ -55,6 +57,8 @@ class SlotRecord(ContractDocument):
     """Its estimated time quality for people: ``< 10 us``."""
     status_at: datetime | None = None
     """When these three were last understood."""
+    missed: int = 0
+    """How many polls in a row left the slot, or what is in it, out."""
 
 
 class ChassisRecord(ContractDocument):
@@ -75,13 +79,17 @@ class ChassisRecord(ContractDocument):
 
 
 class SlotChanged(Event):
-    """A slot's module appeared, was replaced, changed or was removed."""
+    """A slot's module appeared, was replaced, moved, changed or was removed."""
 
     kind: ClassVar[str] = "chassis.slot-changed"
     slot: str
     change: SlotChange
     before: SlotRecord | None = None
     after: SlotRecord
+    moved_from: str | None = None
+    """The slot in which this slot's module was before; with MOVED only."""
+    moved_to: str | None = None
+    """The slot in which the module is that was here before."""
 
 
 class Inventory(Reply):

@@ -29,6 +29,8 @@ ACTIONS = frozenset(
     {
         "pull",
         "plug",
+        "move",
+        "swap-chassis",
         "lose-signal",
         "restore-signal",
         "set-scenario",
@@ -149,6 +151,16 @@ class Controls:
         """Put a module into an empty slot: the pulled one again, or another with this serial number or model."""
         with self.lock:
             self.device.plug(slot, serial, model)
+
+    def move(self, slot: str, to: str) -> None:
+        """Put the module of one slot into another of the same type; one that is in that changes places with it."""
+        with self.lock:
+            self.device.move(slot, to)
+
+    def swap_chassis(self, serial: str) -> None:
+        """Put another chassis of the same model in this one's place, with this serial number and other modules."""
+        with self.lock:
+            self.device.swap_chassis(serial)
 
     def lose_signal(self, slot: str) -> None:
         """Take the time code away from a TCR: it goes to holdover."""

@@ -1,7 +1,7 @@
 """The state of the simulated device: bays, cards and what happens to them. No HTTP, no threads."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from broker.lifecycle.clock import Clock
@@ -136,6 +136,43 @@ class Device:
         bay.card = Card(model=model, serial=serial, software=last.software if last else "v1.21")
         bay.scenario, bay.since = Scenario.LOCKED, self.clock.monotonic()
         self._follow([slot])
+        self.settle()
+
+    def move(self, slot: str, to: str) -> None:
+        """Put the card of one slot into another; a card that is in that goes back into the first.
+
+        Raises ControlError when a slot is unknown, both are the same, their types differ, or the first is empty.
+        """
+        bay, other = self.bay(slot), self.bay(to)
+        if bay is other or bay.slot_type != other.slot_type:
+            fitting = [name for name, each in self.bays.items() if each.slot_type == bay.slot_type and name != slot]
+            raise ControlError(f"to={to!r} is not allowed for {slot}: one of {', '.join(fitting) or 'none'}")
+        if bay.card is None:
+            raise ControlError(f"slot={slot!r}: there is no module in it")
+        bay.card, other.card = other.card, bay.card
+        bay.scenario, other.scenario = other.scenario, bay.scenario
+        bay.since, other.since = other.since, bay.since
+        bay.losses, other.losses = other.losses, bay.losses
+        bay.last_card = other.last_card = None
+        self._follow([slot, to])
+        self.settle()
+
+    def swap_chassis(self, serial: str) -> None:
+        """Put another chassis of the same model in this one's place: its own serial number and other modules in every slot.
+
+        The serial numbers of the modules follow from that of the chassis (invented). Raises ControlError for an empty one,
+        or the one it has.
+        """
+        if not serial.strip() or serial == self.serial:
+            raise ControlError(f"serial={serial!r} is not allowed: not empty, and another than {self.serial}")
+        self.serial = serial
+        self.started = self.clock.monotonic()
+        for position, bay in enumerate(self.bays.values()):
+            bay.last_card = None
+            bay.scenario, bay.since, bay.losses = Scenario.LOCKED, self.started, 0
+            # A power supply, or what reports none, has none in the other chassis either.
+            if bay.card is not None and bay.card.serial.isdigit():
+                bay.card = replace(bay.card, serial=f"{serial[-10:]}{position:02d}")
         self.settle()
 
     def set_scenario(self, slot: str, scenario: Scenario) -> None:

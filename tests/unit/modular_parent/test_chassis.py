@@ -21,21 +21,26 @@ from lantime.contract import (
     SYSTEM,
     AssignSlot,
     ChassisRecord,
+    ChassisReplaced,
     ModuleRecord,
     NotificationTriggered,
     ReportModule,
+    SlotChange,
     SlotChanged,
     SlotRecord,
+    SyncState,
     SystemChanged,
 )
 from lantime.errors import DeviceError, DeviceUnreachable
 from lantime.status.states import ClockState
 from modular_parent.chassis import Chassis
 from modular_parent.sparing import BEHIND_SECONDS
+from modular_parent.sync import SYNC, SyncRecord
 
 ADDRESS = "m1000-a"
 CLASSES: dict[str, Any] = {
-    message.kind: message for message in (AssignSlot, NotificationTriggered, ReportModule, SlotChanged, SystemChanged)
+    message.kind: message
+    for message in (AssignSlot, ChassisReplaced, NotificationTriggered, ReportModule, SlotChanged, SystemChanged)
 }
 GPS = {"info": {"model": "gps180", "serial-number": "9"}}
 
@@ -106,14 +111,15 @@ class Device:
     def __init__(self) -> None:
         self.slots: list[dict[str, Any]] = []
         self.more: dict[str, Any] = {}
+        self.serial: str | None = "c1"
         self.error: DeviceError | None = None
 
     def status(self) -> DeviceAnswer:
         """Answer."""
         if self.error is not None:
             raise self.error
-        data = {"chassis0": {"model": "m1000", "slots": self.slots}, **self.more}
-        return DeviceAnswer(url=self.url, body={"data": data})
+        chassis = {"model": "m1000", "serial-number": self.serial, "slots": self.slots}
+        return DeviceAnswer(url=self.url, body={"data": {"chassis0": chassis, **self.more}})
 
     def hold(self, **modules: Any) -> None:
         """Put these modules into the slots."""
@@ -450,3 +456,57 @@ def test_a_silent_device_keeps_its_system(chassis: Chassis, kept: Kept, device: 
     assert (after.system, after.notifications) == (before.system, before.notifications)
     assert len(after.notifications) == 2
     assert any("nothing of its system" in warning for warning in after.chassis.warnings)
+
+
+def test_a_module_that_moved_is_told_with_both_slots(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """A module in another slot is one event for each of the two slots; its new service is assigned, the old one told."""
+    chassis.poll()
+    kept.told()
+    device.hold(clk1=None, clk2=GPS, clk3=tcr(), pwr1=None)
+    chassis.poll()
+    events = {message.slot: message for to, message in kept.sent if not to}
+    assert {slot: (event.change, event.moved_from, event.moved_to) for slot, event in events.items()} == {
+        "clk1": (SlotChange.REMOVED, None, "clk3"),
+        "clk3": (SlotChange.MOVED, "clk1", None),
+    }
+    new = f"{ADDRESS}.clk3"
+    assert kept.told() == [CHANGED, CHANGED, REPORT, (new, "tcr.assign-slot"), (new, "tcr.module-status")]
+
+
+def test_another_chassis_starts_anew(chassis: Chassis, kept: Kept, device: Device, clock: ManualClock) -> None:
+    """When another chassis answers, nothing of the old one's slots is taken for its own, and every service is told."""
+    device.hold(clk1=tcr(), clk2=tcr(mrs="b"), pwr1=None)
+    chassis.poll()
+    kept.told()
+    state = SyncRecord(state=SyncState(), observed_at=datetime.fromtimestamp(0, UTC))
+    kept.documents[SYNC, "clk1"] = state.model_dump_json()
+    clock.advance(30)
+    now = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
+    device.serial = "c2"
+    device.hold(clk1={"info": {"model": "tcr180", "serial-number": "77"}}, io1=None)
+    chassis.poll()
+    (event,) = [message for _, message in kept.sent if isinstance(message, ChassisReplaced)]
+    assert (event.before.serial, event.after.serial) == ("c1", "c2")
+    (appeared,) = [message for _, message in kept.sent if isinstance(message, SlotChanged)]
+    assert (appeared.change, appeared.before) == (SlotChange.APPEARED, None)
+    (assigned,) = [message for _, message in kept.sent if isinstance(message, AssignSlot)]
+    assert assigned.serial == "77"
+    gone = (f"{ADDRESS}.clk2", "tcr.module-status")
+    assert kept.told() == [("", "chassis.replaced"), CHANGED, ASSIGN, REPORT, gone]
+    assert (kept.slot("clk1").first_seen, kept.slot("clk1").serial) == (now, "77")
+    assert {key for of, key in kept.documents if of in (SLOTS, SYNC)} == {"clk1", "io1"}
+    chassis.poll()
+    assert kept.told() == []
+
+
+def test_a_chassis_that_does_not_tell_its_serial_number_is_the_same(
+    chassis: Chassis, kept: Kept, device: Device
+) -> None:
+    """A chassis whose answer once leaves its serial number out was not replaced, nor is it when the number is back."""
+    chassis.poll()
+    kept.told()
+    for serial in (None, "c1"):
+        device.serial = serial
+        chassis.poll()
+        assert kept.told() == []
+        assert kept.chassis().serial == "c1"

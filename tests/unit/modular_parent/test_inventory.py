@@ -122,23 +122,104 @@ def test_a_serial_number_that_becomes_known_is_no_change() -> None:
     assert made.after.serial == "1"
 
 
-@pytest.mark.parametrize("look", [None, seen(None), seen({"sensors": {}})], ids=["gone", "empty", "no info"])
-def test_a_module_that_is_gone_was_removed(known: SlotRecord, look: SlotLook | None) -> None:
-    """A slot that is empty, or gone from the answer, lost its module; what is known of it and its service stay."""
-    made = diff(known, look, LATER)
+def test_a_module_that_was_pulled_was_removed(known: SlotRecord) -> None:
+    """A slot that the device lists as empty lost its module at once; what is known of it and its service stay."""
+    made = diff(known, seen(None), LATER)
     assert told(made) == (SlotChange.REMOVED, False, True)
     assert (made.after.present, made.after.module_digest) == (False, None)
     assert (made.after.model, made.after.serial, made.after.app) == ("tcr180", "1", "m1000-a.clk1")
-    assert made.after.last_seen == (LATER if look else NOW)
-    assert told(diff(made.after, look, LATER)) == (None, False, False), "only once"
+    assert made.after.last_seen == LATER
+    assert told(diff(made.after, seen(None), LATER)) == (None, False, False), "only once"
+
+
+@pytest.mark.parametrize("look", [None, seen({"sensors": {}})], ids=["not listed", "no info"])
+def test_what_one_poll_leaves_out_is_not_gone(known: SlotRecord, look: SlotLook | None) -> None:
+    """A slot, or a module's info, that a single answer leaves out changes nothing; after the second poll in a row it is gone."""
+    once = diff(known, look, LATER)
+    assert told(once) == (None, False, False)
+    assert once.after == known.model_copy(update={"missed": 1})
+    back = diff(once.after, seen(module()), LATER)
+    assert (told(back), back.after.missed) == ((None, False, False), 0)
+    twice = diff(once.after, look, LATER)
+    assert told(twice) == (SlotChange.REMOVED, False, True)
+    assert (twice.after.present, twice.after.model, twice.after.serial) == (False, "tcr180", "1")
+    assert told(diff(twice.after, look, LATER)) == (None, False, False), "only once"
+
+
+def test_a_slot_that_is_gone_has_no_service(known: SlotRecord) -> None:
+    """The service of a slot that is gone from the chassis ends, told of it once; it is there again with the next TCR."""
+    empty = diff(known, seen(None)).after
+    gone = diff(diff(empty, None).after, None)
+    assert (told(gone), gone.after.app) == ((None, False, True), None)
+    assert told(diff(gone.after, None)) == (None, False, False)
+    back = diff(gone.after, seen(module()))
+    assert (told(back), back.after.app) == ((SlotChange.APPEARED, True, True), "m1000-a.clk1")
 
 
 def test_a_module_that_comes_back_appears(known: SlotRecord) -> None:
     """The same module in its slot again appears, and its service is told and given its status."""
-    removed = diff(known, None).after
+    removed = diff(known, seen(None)).after
     made = diff(removed, seen(module()), LATER)
     assert told(made) == (SlotChange.APPEARED, True, True)
     assert made.after.first_seen == NOW
+
+
+def test_another_module_after_a_pull_replaces(known: SlotRecord) -> None:
+    """A module that is plugged where another one was pulled has replaced it, however long the slot was empty."""
+    removed = diff(known, seen(None)).after
+    made = diff(removed, seen(module(serial="2")), LATER)
+    assert told(made) == (SlotChange.REPLACED, True, True)
+    assert (made.after.serial, made.after.present) == ("2", True)
+
+
+def moved(known: dict[str, SlotRecord], **slots: SlotLook | None) -> dict[str, SlotDiff]:
+    """Return what a poll means that saw these slots."""
+    return compare(known, {slot: look for slot, look in slots.items() if look}, chassis=CHASSIS, now=LATER)
+
+
+def test_a_module_in_another_slot_was_moved(known: SlotRecord) -> None:
+    """The same serial number in another slot is the same module: it moved, and in the old slot nothing is missing."""
+    made = moved({"clk1": known}, clk1=seen(None), clk2=seen(module()))
+    assert (told(made["clk2"]), made["clk2"].moved_from) == ((SlotChange.MOVED, True, True), "clk1")
+    assert (told(made["clk1"]), made["clk1"].moved_to) == ((SlotChange.REMOVED, False, True), "clk2")
+    left = made["clk1"].after
+    assert (left.present, left.model, left.serial, left.app) == (False, None, None, "m1000-a.clk1")
+    again = moved({slot: one.after for slot, one in made.items()}, clk1=seen(module()), clk2=seen(None))
+    assert (again["clk1"].change, again["clk1"].moved_from) == (SlotChange.MOVED, "clk2"), "and back"
+
+
+def test_a_module_is_found_again_polls_later(known: SlotRecord) -> None:
+    """A module that was pulled and is plugged elsewhere after some polls has moved all the same."""
+    pulled = moved({"clk1": known}, clk1=seen(None))["clk1"].after
+    made = moved({"clk1": pulled}, clk1=seen(None), clk2=seen(module()))
+    assert made["clk2"].change is SlotChange.MOVED
+    assert (told(made["clk1"]), made["clk1"].after.model) == ((None, False, False), None)
+
+
+def test_slots_that_were_renumbered_moved_at_once(known: SlotRecord) -> None:
+    """When the module is seen under another slot id, the old slot is gone for certain: no second poll is waited for."""
+    made = moved({"clk1": known}, clk3=seen(module()))
+    assert made["clk3"].change is SlotChange.MOVED
+    assert (told(made["clk1"]), made["clk1"].after.app) == ((SlotChange.REMOVED, False, True), None)
+
+
+def test_two_modules_that_changed_places_both_moved(known: SlotRecord) -> None:
+    """Of two modules that were swapped each one moved from the other's slot, and each service is given its new one."""
+    other = diff(None, seen(module(serial="2"))).after.model_copy(update={"slot": "clk2", "app": "m1000-a.clk2"})
+    made = moved({"clk1": known, "clk2": other}, clk1=seen(module(serial="2")), clk2=seen(module()))
+    assert [(told(one), one.moved_from, one.moved_to) for one in made.values()] == [
+        ((SlotChange.MOVED, True, True), "clk2", "clk2"),
+        ((SlotChange.MOVED, True, True), "clk1", "clk1"),
+    ]
+    assert [one.after.serial for one in made.values()] == ["2", "1"]
+
+
+@pytest.mark.parametrize("serial", [None, "0"])
+def test_what_tells_no_module_apart_moves_nothing(serial: str | None) -> None:
+    """Modules without a serial number, or with the same one, are never taken for one that moved."""
+    known = {slot: record.after for slot, record in moved({}, clk1=seen(module(serial=serial))).items()}
+    made = moved(known, clk1=seen(module(serial=serial)), clk2=seen(module(serial=serial)))
+    assert [(one.change, one.moved_from) for one in made.values()] == [(None, None), (SlotChange.APPEARED, None)]
 
 
 def test_an_empty_slot_is_kept_in_the_inventory() -> None:
@@ -160,7 +241,7 @@ def test_another_kind_of_module_has_no_service() -> None:
     assert (made.after.app, made.after.module_digest) == (None, None)
     assert told(diff(made.after, seen(module(model="gps180", mrs="new")))) == (None, False, False)
     assert told(diff(made.after, seen(module(model="gps181")))) == (SlotChange.REPLACED, False, False)
-    assert told(diff(made.after, None)) == (SlotChange.REMOVED, False, False)
+    assert told(diff(made.after, seen(None))) == (SlotChange.REMOVED, False, False)
 
 
 def test_a_tcr_that_gives_way_is_reported_gone(known: SlotRecord) -> None:
@@ -181,7 +262,7 @@ def test_a_tcr_in_another_modules_place_is_assigned() -> None:
 
 def test_every_slot_that_is_known_or_seen_is_compared() -> None:
     """Slots are compared by id: those only known, those only seen, and those that are both, in the order of their ids."""
-    known = {"clk2": SlotRecord(slot="clk2", present=True), "clk1": SlotRecord(slot="clk1")}
+    known = {"clk2": SlotRecord(slot="clk2", present=True, missed=1), "clk1": SlotRecord(slot="clk1")}
     looks = {"pwr1": seen(None), "clk1": seen(module())}
     made = compare(known, looks, chassis=CHASSIS, now=NOW)
     assert list(made) == ["clk1", "clk2", "pwr1"]

@@ -217,6 +217,37 @@ def test_an_age_is_never_negative(service: Service) -> None:
     assert service.status().age_seconds == 0.0
 
 
+def test_nothing_of_the_module_before_is_shown_for_a_new_one(service: Service) -> None:
+    """From its assignment on a new module is shown as what it is; what was observed of the one before says nothing of it."""
+    service.handle(assignment(serial="1"))
+    service.report(module())
+    service.clock.advance(1)
+    service.handle(assignment(serial="2", software="3.0"))
+    status = service.status()
+    assert (status.assigned, status.serial, status.software) == (True, "2", "3.0")
+    assert (status.present, status.status, status.observed_at, status.age_seconds) == (None, None, None, None)
+    new = {**module(), "info": {"model": "tcr180", "serial-number": "2"}}
+    service.report(new)
+    assert (service.status().present, service.status().serial) == (True, "2")
+
+
+@pytest.mark.parametrize("serial", ["1", None])
+def test_the_same_module_assigned_again_stays_shown(service: Service, serial: str | None) -> None:
+    """An assignment of the module that is known, or of one that does not tell its serial number, hides nothing."""
+    service.report(module())
+    service.handle(AssignSlot(chassis=CHASSIS, slot="clk1", model="tcr180", serial=serial))
+    assert service.status().status is not None
+
+
+def test_a_module_that_was_read_before_its_assignment_is_shown(service: Service) -> None:
+    """A service that reads the new module before it is assigned goes on showing it."""
+    service.handle(assignment(serial="1"))
+    service.report({**module(), "info": {"model": "tcr180", "serial-number": "2"}})
+    assert (service.status().serial, service.status().present) == ("2", True)
+    service.handle(assignment(serial="2"))
+    assert (service.status().serial, service.status().present) == ("2", True)
+
+
 # Reading the device itself.
 
 

@@ -1,0 +1,85 @@
+"""The services of slots as apps of one process, and the device they share."""
+
+import threading
+from importlib.metadata import version
+
+import structlog
+
+from broker.lifecycle.clock import Clock
+from broker.runtime.app import App, Shift
+from broker.runtime.host import Host
+from lantime.client import LantimeClient
+from lantime.contract import TcrReady, child_address
+from lantime.settings import LantimeSettings
+from tcr_child.handlers import handlers
+from tcr_child.slot import TcrSlot
+
+log = structlog.get_logger("interapp.slot")
+
+READY_PAUSE_SECONDS = 3600.0
+
+
+def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock) -> App[TcrSlot]:
+    """Return the app of one slot; it publishes that it is ready whenever it becomes the active one."""
+
+    def say_ready(shift: Shift) -> None:
+        shift.client.publish(TcrReady(slot=slot, interapp=version("lantime-interapp")))
+        while not shift.wait(READY_PAUSE_SECONDS):
+            continue
+
+    return App(
+        address=child_address(chassis, slot),
+        registry=handlers,
+        resource=TcrSlot(chassis, slot, device, clock),
+        duty=say_ready,
+    )
+
+
+class Slots:
+    """The slots' apps of one process, and the device they share, where one is set."""
+
+    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
+        self.chassis = settings.name
+        self._clock = clock
+        self._device = LantimeClient.from_settings(settings, clock=clock) if settings.url else None
+        self._host: Host | None = None
+        self._served: set[str] = set()
+        self._ending: dict[str, threading.Thread] = {}
+
+    def say_what_is_missing(self) -> None:
+        """Warn when there is no way to the device: the services then know only what the chassis' service tells them."""
+        if self._device is None or self._device.credentials_missing:
+            log.warning(
+                "no login for the device: tcr.poll-now is rejected",
+                set="LANTIME_URL, LANTIME_USERNAME and LANTIME_PASSWORD",
+            )
+
+    def serve(self, host: Host, slot: str) -> None:
+        """Run the app of a slot. Raises TableUnavailable."""
+        self._host = host
+        host.add(slot_app(self.chassis, slot, self._device, self._clock))
+        self._served.add(slot)
+
+    def change(self, host: Host, wanted: set[str]) -> None:
+        """Run the apps of these slots and no others; one that must end finishes its handler meanwhile.
+
+        Raises TableUnavailable.
+        """
+        for slot in sorted(self._served - wanted):
+            self._served.discard(slot)
+            # In a thread of its own: a handler may take long, and the other slots do not wait for it.
+            thread = threading.Thread(target=host.remove, args=(child_address(self.chassis, slot),), name=f"end {slot}")
+            self._ending[slot] = thread
+            thread.start()
+        self._ending = {slot: thread for slot, thread in self._ending.items() if thread.is_alive()}
+        for slot in sorted(wanted - self._served - self._ending.keys()):
+            self.serve(host, slot)
+
+    def stop(self) -> None:
+        """End the apps, then close the connection to the device."""
+        if self._host is not None:
+            self._host.remove(*(child_address(self.chassis, slot) for slot in sorted(self._served)))
+        for thread in self._ending.values():
+            thread.join()
+        if self._device is not None:
+            self._device.close()
