@@ -15,7 +15,7 @@ from lantime.status.slot import UNKNOWN_MODEL, ModuleInfo, ModuleKind, Slot, cla
 from modular_parent.moves import find_moves
 
 MISSED_POLLS = 2
-"""How many polls in a row must leave a slot out before it counts as gone: a single one may be a partial answer."""
+"""How many polls in a row must leave something out before it counts as gone: a single one may be a partial answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +134,15 @@ def _without_module(
 ) -> SlotDiff:
     """Compare a slot in which no module was seen.
 
-    One that is listed without a module is empty: the device says so (captured). One that is not listed may be a partial
-    answer, unless its module was seen elsewhere. A slot that is gone has no service any more; an empty one keeps it.
+    One that is listed without a module is empty: the device says so (captured). One that is not listed, or whose module
+    does not say what it is, may be a partial answer, unless its module was seen elsewhere. A slot that is gone has no
+    service any more; an empty one keeps it.
     """
     known = before or SlotRecord(slot=slot, first_seen=now)
     base = known if look is None else _seen(known, look, now)
-    missed = known.missed + 1 if look is None else 0
-    if look is None and not left and missed < MISSED_POLLS:
+    said_empty = look is not None and (look.module is None or not known.present)
+    missed = 0 if said_empty else known.missed + 1
+    if not said_empty and not left and missed < MISSED_POLLS:
         return SlotDiff(before, known.model_copy(update={"missed": missed}), None, assign=False, report=False)
     gone: dict[str, object] = {"present": False, "module_digest": None, "missed": missed}
     if look is None:
