@@ -20,6 +20,7 @@ from lantime.contract import (
     SlotRecord,
 )
 from lantime.errors import DeviceError
+from lantime.http_sessions.recorder import Recorder
 from lantime.status.slot import ModuleKind
 from modular_parent.inventory import SlotDiff, compare
 from modular_parent.look import ChassisLook, read_look
@@ -30,8 +31,11 @@ log = structlog.get_logger("interapp.chassis")
 class Chassis:
     """Polls the device and commits, in one transaction, what changed and who is told of it."""
 
-    def __init__(self, address: str, device: LantimeClient, client: Client, clock: Clock) -> None:
+    def __init__(
+        self, address: str, device: LantimeClient, client: Client, clock: Clock, recorder: Recorder | None = None
+    ) -> None:
         self.address = address
+        self.recorder = recorder or Recorder()
         self._device = device
         self._client = client
         self._clock = clock

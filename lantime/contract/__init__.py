@@ -3,6 +3,15 @@
 Times are ISO 8601 with zone. Fields that mirror the device carry its facts and their certainty in ``lantime.status``.
 """
 
+from lantime.contract.http_sessions import (
+    HTTP_SESSION_SETTINGS,
+    HTTP_SESSIONS,
+    HttpSession,
+    HttpSessionChunk,
+    HttpSessionSettings,
+    HttpSessionsInForce,
+    SetHttpSessions,
+)
 from lantime.contract.inventory import (
     CHASSIS,
     SLOTS,
@@ -29,16 +38,23 @@ from lantime.contract.slot import (
 
 __all__ = [
     "CHASSIS",
+    "HTTP_SESSIONS",
+    "HTTP_SESSION_SETTINGS",
     "SLOTS",
     "SLOT_ID_PATTERN",
     "AssignSlot",
     "ChassisRecord",
     "GetInventory",
     "GetSlotStatus",
+    "HttpSession",
+    "HttpSessionChunk",
+    "HttpSessionSettings",
+    "HttpSessionsInForce",
     "Inventory",
     "PollChassisNow",
     "PollSlotNow",
     "ReportModule",
+    "SetHttpSessions",
     "SlotChange",
     "SlotChanged",
     "SlotRecord",

@@ -82,7 +82,7 @@ def test_every_command_that_a_page_names_exists(page: str) -> None:
             "\n".join(re.findall(r"`[^`\n]+`|^[^|\n]*interapp .*$", text, re.MULTILINE)),
         )
     )
-    plugged = {"demo", "simulator", "slots", "parent", "child"}
+    plugged = {"demo", "http-sessions", "simulator", "slots", "parent", "child"}
     prose = {"a", "and", "as", "for", "in", "is", "itself", "on", "reads", "the"}
     assert named - prose <= BUILT_IN.keys() | plugged
 
