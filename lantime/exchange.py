@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from broker.observe.printable import without_passwords
 from lantime.errors import DeviceError
 
 ERROR_CHARACTERS = 300
@@ -32,5 +31,4 @@ class Exchange:
 
 def concise(error: DeviceError) -> str:
     """Return an error as one line of 300 characters at most, without the URL that it begins with."""
-    line = " ".join(str(error).removeprefix(f"{error.url}: ").split())
-    return without_passwords(line)[:ERROR_CHARACTERS]
+    return " ".join(str(error).removeprefix(f"{error.url}: ").split())[:ERROR_CHARACTERS]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 
+from broker.observe.printable import without_passwords
 from lantime.errors import DeviceError, DeviceUnreachable, Problem, UnexpectedAnswer
 
 _BYTES = re.compile(r"\W*(bytearray\()?\bb['\"].*", re.DOTALL)
@@ -41,7 +42,7 @@ def translated(exc: httpx.HTTPError | UnicodeError, url: str, *, status: int | N
 
 def _said(exc: Exception) -> str:
     """Return the library's own words."""
-    return _BYTES.sub("", str(exc)) or type(exc).__name__
+    return without_passwords(_BYTES.sub("", str(exc))) or type(exc).__name__
 
 
 def _status_of(exc: httpx.ProxyError) -> str:

@@ -76,9 +76,6 @@ class Keeper:
         else:
             self._keep_settings(client)
         settings = self._recorder.settings
-        if not settings.enabled:
-            # Taken in before it was known that none was wanted.
-            self._recorder.take()
         if kept is None:
             return Ring(), settings
         self._tell(kept)

@@ -23,16 +23,22 @@ class Recorder:
 
     def record(self, exchange: Exchange) -> None:
         """Take in an exchange, unless recording is off."""
-        if self._settings.enabled:
-            with self._lock:
+        if not self._settings.enabled:
+            return
+        with self._lock:
+            # Looked at again: it may have been switched off while we waited for the lock.
+            if self._settings.enabled:
                 self._fresh.append(exchange)
 
     def use(self, settings: HttpSessionSettings) -> None:
-        """Let settings hold from now on, unless later ones do already."""
+        """Let settings hold from now on, unless later ones do already.
+
+        When they are off, what was taken in and not kept yet goes: it may have come before it was known that none is wanted.
+        """
         with self._lock:
             if settings.revision >= self._settings.revision:
                 self._settings = settings
-                self._fresh = deque(self._fresh, maxlen=settings.maximum)
+                self._fresh = deque(self._fresh if settings.enabled else (), maxlen=settings.maximum)
 
     def take(self) -> list[Exchange]:
         """Hand over what was taken in, the oldest first."""
@@ -44,4 +50,5 @@ class Recorder:
     def give_back(self, exchanges: Iterable[Exchange]) -> None:
         """Take in again what could not be kept, before what came meanwhile."""
         with self._lock:
-            self._fresh = deque([*exchanges, *self._fresh], maxlen=self._settings.maximum)
+            if self._settings.enabled:
+                self._fresh = deque([*exchanges, *self._fresh], maxlen=self._settings.maximum)

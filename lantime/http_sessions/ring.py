@@ -60,7 +60,7 @@ class Ring:
         """
         full, number, newest = list(self.full), self.number, self.newest
         puts: dict[int, tuple[HttpSession, ...]] = {}
-        rest = tuple(sessions[-maximum:])
+        rest = tuple(sessions)
         while rest:
             if len(newest) == CHUNK_SESSIONS:
                 full.append(Chunk(number, len(newest)))

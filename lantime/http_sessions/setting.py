@@ -10,17 +10,18 @@ from lantime.http_sessions.recorder import Recorder
 
 def set_http_sessions(command: SetHttpSessions, documents: Documents, recorder: Recorder) -> HttpSessionsInForce:
     """Keep the settings, let them hold at once, answer with them. A command without any only asks."""
-    now = recorder.settings
     kept = _kept(documents)
-    # Settings of an earlier run of this very command may hold, and its outcome not have been committed.
-    base = kept if kept is not None and kept.revision >= now.revision else now
-    enabled = base.enabled if command.enabled is None else command.enabled
-    maximum = base.maximum if command.maximum is None else command.maximum
-    if base is not kept or (enabled, maximum) != (kept.enabled, kept.maximum):
-        settings = HttpSessionSettings(enabled=enabled, maximum=maximum, revision=base.revision + 1)
+    if kept is not None:
+        # The service may have begun a moment ago, and not have loaded them yet.
+        recorder.use(kept)
+    wanted = {"enabled": command.enabled, "maximum": command.maximum}
+    settings = recorder.settings.model_copy(update={name: value for name, value in wanted.items() if value is not None})
+    # They differ from what is kept, too, when an earlier run of the command let them hold and its outcome was lost.
+    if settings != kept:
+        settings = settings.model_copy(update={"revision": settings.revision + 1})
         documents.put(HTTP_SESSION_SETTINGS, SETTINGS, settings)
         recorder.use(settings)
-    return HttpSessionsInForce(enabled=enabled, maximum=maximum)
+    return HttpSessionsInForce(enabled=settings.enabled, maximum=settings.maximum)
 
 
 def _kept(documents: Documents) -> HttpSessionSettings | None:
