@@ -57,8 +57,6 @@ class Keeper:
             self._ring, settings = self._open(client)
         self._maximum = settings.maximum
         fresh = self._recorder.take()
-        if not fresh:
-            return
         ring, change = self._ring.added([session_of(each) for each in fresh], settings.maximum)
         try:
             self._commit(client, change)
