@@ -6,6 +6,8 @@ not known and its endpoint may be missing, so a token is a convenience: whatever
 
 import re
 from collections.abc import Callable
+from contextlib import closing
+from copy import copy
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -26,7 +28,7 @@ from lantime.errors import (
     UnexpectedAnswer,
     without_credentials,
 )
-from lantime.exchange import Exchange
+from lantime.exchange import Exchange, concise
 from lantime.settings import LantimeSettings
 from lantime.status.slot import SLOT_ID, Slot, parse_slot
 from lantime.tls import tls_context
@@ -120,6 +122,16 @@ class LantimeClient:
     ) -> None:
         """Close the client."""
         self.close()
+
+    def reporting_to(self, on_exchange: Callable[[Exchange], None]) -> Self:
+        """Return this client as another app uses it: its exchanges are told to ``on_exchange``.
+
+        Both share the connections and the lock, so still only one request is in flight; each has a token of its own.
+        Close only the one that this came from.
+        """
+        other = copy(self)
+        other._on_exchange = on_exchange  # noqa: SLF001 our own class
+        return other
 
     @property
     def credentials_missing(self) -> bool:
@@ -221,9 +233,12 @@ class LantimeClient:
         started_us, start = self._clock.now_us(), self._clock.monotonic()
         status: int | None = None
         error: DeviceError | None = None
+        bytes_sent = 0
         body = bytearray()
         try:
-            with self._http.stream(method, url, auth=auth) as response:
+            request = self._http.build_request(method, url)
+            bytes_sent = int(request.headers.get("content-length", 0))
+            with closing(self._http.send(request, auth=auth, stream=True)) as response:
                 status = response.status_code
                 for chunk in response.iter_bytes():
                     body += chunk
@@ -244,7 +259,19 @@ class LantimeClient:
             error = exc
             raise
         finally:
-            self._tell(method, path, started_us, (self._clock.monotonic() - start) * 1000, status, error)
+            self._tell(
+                Exchange(
+                    method=method,
+                    path=path.partition("?")[0],
+                    started_us=started_us,
+                    ended_us=self._clock.now_us(),
+                    round_trip_ms=(self._clock.monotonic() - start) * 1000,
+                    status=status,
+                    bytes_sent=bytes_sent,
+                    bytes_received=len(body),
+                    error=None if error is None else concise(error),
+                )
+            )
 
     def _check_bounds(self, url: str, status: int, body: bytearray, start: float) -> None:
         if len(body) > LARGEST_BODY:
@@ -257,27 +284,9 @@ class LantimeClient:
         if self._clock.monotonic() - start > _WHOLE_ANSWER * self._timeout_seconds:
             raise DeviceUnreachable(Problem.TIMEOUT, url=url, detail="the answer trickles")
 
-    def _tell(
-        self,
-        method: str,
-        path: str,
-        started_us: int,
-        round_trip_ms: float,
-        status: int | None,
-        error: DeviceError | None,
-    ) -> None:
-        if self._on_exchange is None:
-            return
-        self._on_exchange(
-            Exchange(
-                method=method,
-                path=path,
-                started_us=started_us,
-                round_trip_ms=round_trip_ms,
-                status=status,
-                error=None if error is None else str(error),
-            )
-        )
+    def _tell(self, exchange: Exchange) -> None:
+        if self._on_exchange is not None:
+            self._on_exchange(exchange)
 
 
 def _usable(base_url: str) -> str:

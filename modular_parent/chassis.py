@@ -27,6 +27,7 @@ from lantime.contract import (
     SystemRecord,
 )
 from lantime.errors import DeviceError
+from lantime.http_sessions.recorder import Recorder
 from modular_parent.clocks import keep_clocks
 from modular_parent.inventory import SlotDiff, compare
 from modular_parent.keeping import keep_notifications, keep_system
@@ -41,8 +42,11 @@ log = structlog.get_logger("interapp.chassis")
 class Chassis:
     """Polls the device and commits, in one transaction, what changed and who is told of it."""
 
-    def __init__(self, address: str, device: LantimeClient, client: Client, clock: Clock) -> None:
+    def __init__(
+        self, address: str, device: LantimeClient, client: Client, clock: Clock, recorder: Recorder | None = None
+    ) -> None:
         self.address = address
+        self.recorder = recorder or Recorder()
         self._device = device
         self._client = client
         self._clock = clock

@@ -9,16 +9,19 @@ from lantime.contract import (
     AssignSlot,
     ChassisReplaced,
     GetInventory,
+    HttpSessionsInForce,
     Inventory,
     NotificationTriggered,
     PollChassisNow,
     ReportModule,
+    SetHttpSessions,
     SlotChanged,
     SyncChanged,
     SystemChanged,
     TcrReady,
 )
 from lantime.errors import DeviceError
+from lantime.http_sessions.setting import set_http_sessions
 from modular_parent.chassis import Chassis
 from modular_parent.sync import SYNC, SyncRecord
 
@@ -60,3 +63,9 @@ def sync_changed(event: SyncChanged, ctx: Context[Chassis]) -> None:
         receiver=f"{event.before.receiver} -> {event.after.receiver}",
     )
     ctx.documents.put(SYNC, event.slot, SyncRecord(state=event.after, observed_at=event.observed_at))
+
+
+@handlers.handles(SetHttpSessions)
+def set_recording(command: SetHttpSessions, ctx: Context[Chassis]) -> HttpSessionsInForce:
+    """Set whether the chassis' HTTP sessions are recorded, and how many are kept."""
+    return set_http_sessions(command, ctx.documents, ctx.resource.recorder)

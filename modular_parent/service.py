@@ -12,6 +12,8 @@ from broker.runtime.together import Together
 from lantime.chassis_list import load_chassis
 from lantime.client import LantimeClient
 from lantime.errors import DeviceError
+from lantime.http_sessions.keeper import Keeper
+from lantime.http_sessions.recorder import Recorder
 from lantime.settings import LantimeSettings
 from modular_parent.assigner import Assigner
 from modular_parent.chassis import Chassis
@@ -32,7 +34,8 @@ class ChassisService:
     def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._device = LantimeClient.from_settings(settings, clock=clock)
+        self._recorder = Recorder()
+        self._device = LantimeClient.from_settings(settings, on_exchange=self._recorder.record, clock=clock)
         self._host: Host | None = None
         self._assigner: Assigner | None = None
 
@@ -42,7 +45,7 @@ class ChassisService:
         # Any process may; this one has the rights of the chassis, and runs wherever its children do.
         host.drain_dead_letters()
         address = self._settings.name
-        chassis = Chassis(address, self._device, host.client(address), self._clock)
+        chassis = Chassis(address, self._device, host.client(address), self._clock, self._recorder)
 
         def poll(shift: Shift) -> None:
             log.info("polling", app=address, url=self._settings.url, every=f"{self._settings.poll_seconds:g} s")
@@ -62,6 +65,7 @@ class ChassisService:
                 resource=chassis,
                 events_from=f"{address}.*",
                 duty=poll,
+                more_duties=(Keeper(address, self._recorder, host.database).keep,),
                 checks={"device": chassis.check},
             )
         )

@@ -11,13 +11,16 @@ from lantime.client import LantimeClient
 from lantime.contract import (
     AssignSlot,
     GetSlotStatus,
+    HttpSessionsInForce,
     PollSlotNow,
     ReportModule,
+    SetHttpSessions,
     SlotStatus,
     SyncChanged,
     TcrReady,
 )
 from lantime.errors import DeviceError, LoginRefused, SlotNotFound, UnexpectedAnswer
+from lantime.http_sessions.setting import set_http_sessions
 from lantime.status.slot import Slot, parse_slot
 from tcr_child.module import (
     ASSIGNMENT,
@@ -122,6 +125,14 @@ class PollNow(MessageExecutor[PollSlotNow, TcrSlot]):
     def reply(self) -> SlotStatus:
         """Answer with what is known now."""
         return _answer(self.ctx)
+
+
+@handlers.handles(SetHttpSessions)
+def set_recording(command: SetHttpSessions, ctx: Context[TcrSlot]) -> HttpSessionsInForce:
+    """Set whether the slot's HTTP sessions are recorded, and how many are kept."""
+    if ctx.resource.device is None:
+        raise Reject("this service does not talk to the device: set LANTIME_URL, LANTIME_USERNAME and LANTIME_PASSWORD")
+    return set_http_sessions(command, ctx.documents, ctx.resource.recorder)
 
 
 def _read(device: LantimeClient, ctx: Context[TcrSlot]) -> Slot | None:

@@ -8,8 +8,11 @@ import structlog
 from broker.lifecycle.clock import Clock
 from broker.runtime.app import App, Shift
 from broker.runtime.host import Host
+from broker.table.database import Database
 from lantime.client import LantimeClient
 from lantime.contract import TcrReady, child_address
+from lantime.http_sessions.keeper import Keeper
+from lantime.http_sessions.recorder import Recorder
 from lantime.settings import LantimeSettings
 from tcr_child.handlers import handlers
 from tcr_child.slot import TcrSlot
@@ -19,8 +22,12 @@ log = structlog.get_logger("interapp.slot")
 READY_PAUSE_SECONDS = 3600.0
 
 
-def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock) -> App[TcrSlot]:
-    """Return the app of one slot; it publishes that it is ready whenever it becomes the active one."""
+def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock, database: Database) -> App[TcrSlot]:
+    """Return the app of one slot; it publishes that it is ready whenever it becomes the active one.
+
+    ``device`` may be shared by the apps of several slots: each keeps its own HTTP sessions.
+    """
+    address, recorder = child_address(chassis, slot), Recorder()
 
     def say_ready(shift: Shift) -> None:
         shift.client.publish(TcrReady(slot=slot, interapp=version("lantime-interapp")))
@@ -28,10 +35,11 @@ def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock
             continue
 
     return App(
-        address=child_address(chassis, slot),
+        address=address,
         registry=handlers,
-        resource=TcrSlot(chassis, slot, device, clock),
+        resource=TcrSlot(chassis, slot, device and device.reporting_to(recorder.record), clock, recorder),
         duty=say_ready,
+        more_duties=() if device is None else (Keeper(address, recorder, database).keep,),
     )
 
 
@@ -57,7 +65,7 @@ class Slots:
     def serve(self, host: Host, slot: str) -> None:
         """Run the app of a slot. Raises TableUnavailable."""
         self._host = host
-        host.add(slot_app(self.chassis, slot, self._device, self._clock))
+        host.add(slot_app(self.chassis, slot, self._device, self._clock, host.database))
         self._served.add(slot)
 
     def change(self, host: Host, wanted: set[str]) -> None:

@@ -1,10 +1,11 @@
 """What the handlers of one slot work on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from broker.lifecycle.clock import Clock
 from lantime.client import LantimeClient
+from lantime.http_sessions.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class TcrSlot:
     device: LantimeClient | None
     """None when no address of the device is set: the service then knows what the chassis' service tells it."""
     clock: Clock
+    recorder: Recorder = field(default_factory=Recorder)
+    """Takes in what the slot's service and the device exchange."""
 
     def now(self) -> datetime:
         """Return the wall clock in UTC."""

@@ -38,7 +38,7 @@ class KnownKind:
     fields: tuple[KnownField, ...]
     reply: str | None
     handlers: tuple[str, ...]
-    """Usually one; an event may have one in each sort of app."""
+    """Usually one; a kind may have one in each sort of app."""
     package: str
     summary: str
 

@@ -84,7 +84,7 @@ class Host:
         self._liveness = open_liveness(self.database, self.incarnation)
         self._replies = Replies()
         self._workers: dict[str, Worker] = {}
-        self._duties: dict[str, DutyRunner] = {}
+        self._duties: dict[str, list[DutyRunner]] = {}
         self._sources: set[str] = set()
         self._served: set[str] = set()
         self._handlers_left = False
@@ -161,8 +161,9 @@ class Host:
             self.health.add(f"worker {app.address}", lambda: _worker_check(worker))
             for name, check in app.checks.items():
                 self.health.add(f"{name} {app.address}", check)
-            if app.duty is not None:
-                runner = self._duties[app.address] = DutyRunner(app.address, app.duty, client, worker)
+            duties = [*([] if app.duty is None else [app.duty]), *app.more_duties]
+            runners = self._duties[app.address] = [DutyRunner(app.address, duty, client, worker) for duty in duties]
+            for runner in runners:
                 runner.start()
             return client
 
@@ -275,12 +276,12 @@ class Host:
         worker = self._workers.get(address)
         if worker is None:
             return
-        duty = self._duties.pop(address, None)
-        if duty is not None:
+        duties = self._duties.pop(address, [])
+        for duty in duties:
             duty.stop()
         if not worker.stop(STOP_SECONDS):
             self._handlers_left = True
-        if duty is not None:
+        for duty in duties:
             duty.join(STOP_SECONDS)
         with self._changing:
             del self._workers[address]

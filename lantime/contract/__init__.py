@@ -3,6 +3,15 @@
 Times are ISO 8601 with zone. Fields that mirror the device carry its facts and their certainty in ``lantime.status``.
 """
 
+from lantime.contract.http_sessions import (
+    HTTP_SESSION_SETTINGS,
+    HTTP_SESSIONS,
+    HttpSession,
+    HttpSessionChunk,
+    HttpSessionSettings,
+    HttpSessionsInForce,
+    SetHttpSessions,
+)
 from lantime.contract.inventory import (
     CHASSIS,
     SLOTS,
@@ -42,6 +51,8 @@ from lantime.contract.system import (
 __all__ = [
     "CHASSIS",
     "CLOCKS",
+    "HTTP_SESSIONS",
+    "HTTP_SESSION_SETTINGS",
     "MODULE",
     "NOTIFICATIONS",
     "POOL",
@@ -54,6 +65,10 @@ __all__ = [
     "ChassisReplaced",
     "GetInventory",
     "GetSlotStatus",
+    "HttpSession",
+    "HttpSessionChunk",
+    "HttpSessionSettings",
+    "HttpSessionsInForce",
     "Inventory",
     "ModuleRecord",
     "NotificationTriggered",
@@ -61,6 +76,7 @@ __all__ = [
     "PollChassisNow",
     "PollSlotNow",
     "ReportModule",
+    "SetHttpSessions",
     "SlotChange",
     "SlotChanged",
     "SlotPost",

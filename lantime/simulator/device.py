@@ -167,6 +167,7 @@ class Device:
             raise ControlError(f"serial={serial!r} is not allowed: not empty, and another than {self.serial}")
         self.serial = serial
         self.started = self.clock.monotonic()
+        self.configuration = Configurations()
         for position, bay in enumerate(self.bays.values()):
             bay.last_card = None
             bay.scenario, bay.since, bay.losses = Scenario.LOCKED, self.started, 0

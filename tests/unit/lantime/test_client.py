@@ -1,9 +1,11 @@
 """The client against transports that answer what devices might: no network, no waiting."""
 
+import gzip
 import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -491,6 +493,119 @@ def test_exchanges_are_told_without_secrets() -> None:
     ]
     assert [each.error is None for each in told] == [True, True, False]
     assert "secret" not in repr(told).lower()
+
+
+def told_of(handler: Handler, ask: Callable[[LantimeClient], object], **options: Any) -> list[Exchange]:
+    """Return the exchanges of a call that may fail."""
+    told: list[Exchange] = []
+    with client(handler, on_exchange=told.append, **options) as device, suppress(DeviceError):
+        ask(device)
+    return told
+
+
+def test_exchanges_tell_times_and_bytes() -> None:
+    """An exchange tells when it began and ended, and how many bytes of body came, decompressed."""
+    clock = ManualClock(1_000_000)
+    body = json.dumps(STATUS).encode()
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        clock.advance(0.25)
+        if request.method == "PUT":
+            return httpx.Response(404)
+        return httpx.Response(200, content=gzip.compress(body), headers={"Content-Encoding": "gzip"})
+
+    token, status = told_of(handler, LantimeClient.status, clock=clock)
+    assert (token.started_us, token.ended_us, token.bytes_sent, token.bytes_received) == (1_000_000, 1_250_000, 0, 0)
+    assert (status.started_us, status.ended_us, status.bytes_received) == (1_250_000, 1_500_000, len(body))
+
+
+@pytest.mark.parametrize(
+    ("response", "status", "received", "error"),
+    [
+        (httpx.ConnectError("x"), None, 0, "the connection broke before an answer came"),
+        (httpx.ReadTimeout("slow"), None, 0, "no answer in time"),
+        (httpx.Response(503, text="no\nno"), 503, 5, None),
+        (httpx.Response(200, html="<html>"), 200, 6, None),
+        (httpx.Response(200, stream=Endless(ManualClock(), 0.0, LARGEST_BODY)), 200, 2 * LARGEST_BODY, "16 MiB"),
+    ],
+)
+def test_exchanges_that_fail(response: Any, status: int | None, received: int, error: str | None) -> None:
+    """A failed exchange tells how far it came, and why on one line without URL; a refusal has its status only."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.method == "PUT":
+            return httpx.Response(404)
+        if isinstance(response, Exception):
+            raise response
+        assert isinstance(response, httpx.Response)
+        return response
+
+    _, found = told_of(handler, LantimeClient.status)
+    assert (found.status, found.bytes_received) == (status, received)
+    if error is None:
+        assert found.error is None
+    else:
+        assert found.error is not None
+        assert error in found.error
+        assert URL not in found.error
+        assert "\n" not in found.error
+
+
+def test_an_exchange_that_was_given_up_is_told() -> None:
+    """An answer that is not read to its end for nobody is told with what came of it; what was never sent is not."""
+    looks = iter([False, False, False, True])
+    endless = answering(httpx.Response(200, stream=Endless(ManualClock(), 0.0, 10)))
+    _, found = told_of(endless, lambda device: device.status(cancelled=lambda: next(looks)))
+    assert (found.status, found.bytes_received) == (200, 20)
+    assert found.error is not None
+    assert "given up" in found.error
+    assert told_of(endless, lambda device: device.status(cancelled=lambda: True)) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.RemoteProtocolError(
+            "illegal status line: bytearray(b'HTTP/1.1 2OO Basic aW5mbzpzZWNyZXQtd29yZA== secret-word')"
+        ),
+        httpx.RemoteProtocolError('illegal header line: b"x secret-word aW5mbzpzZWNyZXQtd29yZA=="'),
+        httpx.ReadError("illegal chunk header: bytearray(b'secret-word')"),
+        httpx.ProxyError("407 secret-word aW5mbzpzZWNyZXQtd29yZA=="),
+        httpx.ProxyError("secret-word"),
+        httpx.ConnectError("http://proxy:secret-word@10.0.0.1 broke"),
+    ],
+)
+def test_a_device_that_repeats_the_login_is_not_quoted(error: httpx.HTTPError) -> None:
+    """What a device or a proxy wrongly sends back is in no error: it might be the login."""
+    told: list[Exchange] = []
+    with client(raising(error), on_exchange=told.append) as device, pytest.raises(DeviceError) as raised:
+        device.status()
+    for text in (str(raised.value), repr(told)):
+        assert "b'" not in text
+        assert "aW5mbzpzZWNyZXQtd29yZA" not in text
+        assert "secret-word" not in text
+    assert told[0].error
+
+
+def test_a_query_is_not_told() -> None:
+    """The path of an exchange is without query."""
+    told: list[Exchange] = []
+    with client(answering(httpx.Response(200, json=STATUS)), on_exchange=told.append) as device:
+        device._get("/api/status?password=secret-word", lambda: False)
+    assert [each.path for each in told] == ["/api/get-token", "/api/status"]
+
+
+def test_each_app_that_shares_a_client_is_told_its_own() -> None:
+    """Apps that share the connections to a device are told their own exchanges only, and wait for each other."""
+    chassis: list[Exchange] = []
+    slot: list[Exchange] = []
+    with client(answering(httpx.Response(200, json=STATUS)), on_exchange=chassis.append) as device:
+        other = device.reporting_to(slot.append)
+        device.status()
+        other.slot("clk1")
+        assert other._lock is device._lock
+    assert [each.path for each in chassis] == ["/api/get-token", "/api/status"]
+    assert [each.path for each in slot] == ["/api/get-token", "/api/status/chassis0/slots/clk1"]
 
 
 def test_login_in_the_url_never_shows() -> None:
