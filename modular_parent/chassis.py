@@ -8,6 +8,11 @@ import structlog
 from broker.lifecycle.clock import Clock
 from broker.observe.health import Check
 from broker.runtime.client import Client, Transaction
+from lantime.alarms.chassis import device_finding, slot_findings
+from lantime.alarms.finding import Finding
+from lantime.alarms.keep import keep_alarms
+from lantime.alarms.rules import DEFAULT_RULES, AlarmRules
+from lantime.alarms.step import Place
 from lantime.client import LantimeClient
 from lantime.contract import (
     CHASSIS,
@@ -30,11 +35,19 @@ log = structlog.get_logger("interapp.chassis")
 class Chassis:
     """Polls the device and commits, in one transaction, what changed and who is told of it."""
 
-    def __init__(self, address: str, device: LantimeClient, client: Client, clock: Clock) -> None:
+    def __init__(
+        self,
+        address: str,
+        device: LantimeClient,
+        client: Client,
+        clock: Clock,
+        rules: AlarmRules = DEFAULT_RULES,
+    ) -> None:
         self.address = address
         self._device = device
         self._client = client
         self._clock = clock
+        self._rules = rules
         self._writing = threading.RLock()
         self._look: ChassisLook | None = None
         self._looked_at: datetime | None = None
@@ -75,6 +88,11 @@ class Chassis:
                 # We are new ourselves: with its digest forgotten, the next poll reports the module.
                 tx.documents.put(SLOTS, slot, record.model_copy(update={"module_digest": None}))
 
+    def settle_alarms(self, until: datetime) -> None:
+        """Clear the alarms that were quiet for long enough. Raises Superseded, TableUnavailable."""
+        with self._writing, self._client.transaction() as tx:
+            self._keep_alarms(tx, None, until)
+
     def inventory(self) -> Inventory:
         """Return what is known of the chassis and its slots. Raises TableUnavailable."""
         with self._client.transaction() as tx:
@@ -97,9 +115,12 @@ class Chassis:
         )
         tx.documents.put(CHASSIS, self.address, chassis)
         if look.slots is None:
+            self._keep_alarms(tx, [device_finding(None)], now)
             return
         known = tx.documents.all(SLOTS, SlotRecord)
-        for slot, diff in compare(known, look.slots, chassis=self.address, now=now).items():
+        diffs = compare(known, look.slots, chassis=self.address, now=now)
+        self._keep_alarms(tx, [device_finding(None), *slot_findings(diff.after for diff in diffs.values())], now)
+        for slot, diff in diffs.items():
             tx.documents.put(SLOTS, slot, diff.after)
             self._tell(tx, slot, diff, chassis)
             # The service of a slot whose TCR gave way to another kind of module is told that it is gone.
@@ -132,6 +153,10 @@ class Chassis:
             api_version=chassis.api_version,
         )
 
+    def _keep_alarms(self, tx: Transaction, look: list[Finding] | None, observed_at: datetime) -> None:
+        place = Place(app=self.address, chassis=self.address)
+        keep_alarms(tx, place, look, observed_at=observed_at, now=self._now(), rules=self._rules)
+
     def _failed(self, problem: str) -> None:
         if problem != self._problem:
             log.warning("the device gives no status; its last inventory stays", app=self.address, error=problem)
@@ -142,6 +167,7 @@ class Chassis:
             tx.documents.put(
                 CHASSIS, self.address, record.model_copy(update={"problem": problem, "problem_since": since})
             )
+            self._keep_alarms(tx, [device_finding(problem)], self._now())
 
     def _succeeded(self) -> None:
         if self._problem:

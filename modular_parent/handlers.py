@@ -9,11 +9,14 @@ from broker.handlers.context import Context
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import Backoff
 from lantime.contract import (
+    AlarmCleared,
+    AlarmRaised,
     AssignSlot,
     GetInventory,
     Inventory,
     PollChassisNow,
     ReportModule,
+    SettleAlarms,
     SlotChanged,
     SyncChanged,
     SyncState,
@@ -28,7 +31,7 @@ SYNC = "sync"
 """Collection with one SyncRecord per slot: the last sync change that its service published."""
 
 handlers = HandlerRegistry[Chassis]("chassis")
-handlers.sends(AssignSlot, ReportModule, SlotChanged)
+handlers.sends(AssignSlot, ReportModule, SlotChanged, AlarmRaised, AlarmCleared)
 
 
 class SyncRecord(BaseModel):
@@ -50,6 +53,12 @@ def get_inventory(_command: GetInventory, ctx: Context[Chassis]) -> Inventory:
 def poll_now(_command: PollChassisNow, ctx: Context[Chassis]) -> Inventory:
     """Poll the device, then answer with the inventory."""
     return ctx.resource.poll()
+
+
+@handlers.handles(SettleAlarms)
+def settle_alarms(command: SettleAlarms, ctx: Context[Chassis]) -> None:
+    """Clear the alarms that were quiet for long enough."""
+    ctx.resource.settle_alarms(command.until)
 
 
 @handlers.handles(TcrReady)

@@ -7,6 +7,7 @@ import structlog
 from broker.lifecycle.clock import Clock, SystemClock
 from broker.runtime.app import App, Shift
 from broker.runtime.host import Host
+from lantime.alarms.rules import DEFAULT_RULES, AlarmRules, AlarmSettings
 from lantime.client import LantimeClient
 from lantime.errors import DeviceError
 from lantime.settings import LantimeSettings
@@ -25,8 +26,9 @@ RETRY_CEILING_SECONDS = 15.0
 class ChassisService:
     """Runs one chassis' app in a host."""
 
-    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
+    def __init__(self, settings: LantimeSettings, clock: Clock, rules: AlarmRules = DEFAULT_RULES) -> None:
         self._settings = settings
+        self._rules = rules
         self._clock = clock
         self._device = LantimeClient.from_settings(settings, clock=clock)
         self._host: Host | None = None
@@ -37,7 +39,7 @@ class ChassisService:
         # Any process may; this one has the rights of the chassis, and runs wherever its children do.
         host.drain_dead_letters()
         address = self._settings.name
-        chassis = Chassis(address, self._device, host.client(address), self._clock)
+        chassis = Chassis(address, self._device, host.client(address), self._clock, self._rules)
 
         def poll(shift: Shift) -> None:
             log.info("polling", app=address, url=self._settings.url, every=f"{self._settings.poll_seconds:g} s")
@@ -70,4 +72,4 @@ class ChassisService:
 
 def build() -> ChassisService:
     """Return the service that the environment describes. Raises SettingError."""
-    return ChassisService(LantimeSettings.load(), SystemClock())
+    return ChassisService(LantimeSettings.load(), SystemClock(), AlarmSettings.load().rules)

@@ -11,6 +11,7 @@ from broker.observe.health import Check
 from broker.runtime.app import App, Shift
 from broker.runtime.host import Host
 from broker.table.documents import find_documents
+from lantime.alarms.rules import DEFAULT_RULES, AlarmRules, AlarmSettings
 from lantime.client import LantimeClient
 from lantime.contract import SLOTS, SlotRecord, TcrReady, child_address
 from lantime.settings import LantimeSettings
@@ -26,7 +27,9 @@ LOOK_SECONDS = 0.5
 READY_PAUSE_SECONDS = 3600.0
 
 
-def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock) -> App[TcrSlot]:
+def slot_app(
+    chassis: str, slot: str, device: LantimeClient | None, clock: Clock, rules: AlarmRules = DEFAULT_RULES
+) -> App[TcrSlot]:
     """Return the app of one slot; it publishes that it is ready whenever it becomes the active one."""
 
     def say_ready(shift: Shift) -> None:
@@ -37,7 +40,7 @@ def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock
     return App(
         address=child_address(chassis, slot),
         registry=handlers,
-        resource=TcrSlot(chassis, slot, device, clock),
+        resource=TcrSlot(chassis, slot, device, clock, rules),
         duty=say_ready,
     )
 
@@ -45,8 +48,10 @@ def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock
 class SlotService:
     """Serves one slot. Without a slot id it is unassigned: it stays up, says what is missing, and handles nothing."""
 
-    def __init__(self, settings: LantimeSettings, slot: str | None, clock: Clock) -> None:
-        self._slots = _Slots(settings, clock)
+    def __init__(
+        self, settings: LantimeSettings, slot: str | None, clock: Clock, rules: AlarmRules = DEFAULT_RULES
+    ) -> None:
+        self._slots = _Slots(settings, clock, rules)
         self._slot = slot
 
     def start(self, host: Host) -> None:
@@ -67,9 +72,9 @@ class SlotService:
 class SlotPool:
     """Serves every TCR slot that the chassis' service discovers, each as an app of its own."""
 
-    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
+    def __init__(self, settings: LantimeSettings, clock: Clock, rules: AlarmRules = DEFAULT_RULES) -> None:
         self._chassis = settings.name
-        self._slots = _Slots(settings, clock)
+        self._slots = _Slots(settings, clock, rules)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -102,9 +107,10 @@ class SlotPool:
 class _Slots:
     """The slots' apps of one process, and the device they share, where one is set."""
 
-    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
+    def __init__(self, settings: LantimeSettings, clock: Clock, rules: AlarmRules) -> None:
         self._chassis = settings.name
         self._clock = clock
+        self._rules = rules
         self._device = LantimeClient.from_settings(settings, clock=clock) if settings.url else None
         self._host: Host | None = None
         self._addresses: list[str] = []
@@ -119,7 +125,7 @@ class _Slots:
 
     def serve(self, host: Host, slot: str) -> None:
         """Run the app of a slot. Raises TableUnavailable."""
-        app = slot_app(self._chassis, slot, self._device, self._clock)
+        app = slot_app(self._chassis, slot, self._device, self._clock, self._rules)
         self._host = host
         host.add(app)
         self._addresses.append(app.address)
@@ -134,16 +140,16 @@ class _Slots:
 
 def build() -> SlotService | SlotPool:
     """Return the service for ``interapp up``: one slot when TCR_SLOT_ID names it, else all. Raises SettingError."""
-    settings, slot = LantimeSettings.load(), TcrSettings.load().slot_id
+    settings, slot, rules = LantimeSettings.load(), TcrSettings.load().slot_id, AlarmSettings.load().rules
     if slot in (None, AUTO):
-        return SlotPool(settings, SystemClock())
-    return SlotService(settings, slot, SystemClock())
+        return SlotPool(settings, SystemClock(), rules)
+    return SlotService(settings, slot, SystemClock(), rules)
 
 
 def build_child() -> SlotService:
     """Return the service for ``interapp child``. Raises SettingError."""
-    settings, slot = LantimeSettings.load(), TcrSettings.load().slot_id
+    settings, slot, rules = LantimeSettings.load(), TcrSettings.load().slot_id, AlarmSettings.load().rules
     if slot == AUTO:
         allowed = "the id of one slot, e.g. clk1; auto serves every slot with interapp up"
         raise SettingError("TCR_SLOT_ID", AUTO, allowed)
-    return SlotService(settings, slot, SystemClock())
+    return SlotService(settings, slot, SystemClock(), rules)

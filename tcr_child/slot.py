@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from broker.lifecycle.clock import Clock
+from lantime.alarms.rules import DEFAULT_RULES, AlarmRules
 from lantime.client import LantimeClient
 
 
@@ -17,6 +18,8 @@ class TcrSlot:
     device: LantimeClient | None
     """None when no address of the device is set: the service then knows what the chassis' service tells it."""
     clock: Clock
+    rules: AlarmRules = DEFAULT_RULES
+    """Of the slot's alarms."""
 
     def now(self) -> datetime:
         """Return the wall clock in UTC."""

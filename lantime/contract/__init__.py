@@ -3,6 +3,18 @@
 Times are ISO 8601 with zone. Fields that mirror the device carry its facts and their certainty in ``lantime.status``.
 """
 
+from lantime.contract.alarms import (
+    ALARM_HISTORY,
+    ALARMS,
+    ActiveAlarm,
+    Alarm,
+    AlarmCleared,
+    AlarmDetails,
+    AlarmRaised,
+    EndedAlarm,
+    SettleAlarms,
+    Severity,
+)
 from lantime.contract.inventory import (
     CHASSIS,
     SLOTS,
@@ -28,17 +40,27 @@ from lantime.contract.slot import (
 )
 
 __all__ = [
+    "ALARMS",
+    "ALARM_HISTORY",
     "CHASSIS",
     "SLOTS",
     "SLOT_ID_PATTERN",
+    "ActiveAlarm",
+    "Alarm",
+    "AlarmCleared",
+    "AlarmDetails",
+    "AlarmRaised",
     "AssignSlot",
     "ChassisRecord",
+    "EndedAlarm",
     "GetInventory",
     "GetSlotStatus",
     "Inventory",
     "PollChassisNow",
     "PollSlotNow",
     "ReportModule",
+    "SettleAlarms",
+    "Severity",
     "SlotChange",
     "SlotChanged",
     "SlotRecord",

@@ -55,9 +55,13 @@ class Kept:
         if self.away:
             raise TableUnavailable("away")
         for write in effects.documents:
-            assert write.body is not None
-            self.documents[write.collection, write.key] = write.body
-        self.sent += [(envelope.destination, self._message(envelope)) for envelope in (*effects.sent, *effects.events)]
+            if write.body is None:
+                self.documents.pop((write.collection, write.key), None)
+            else:
+                self.documents[write.collection, write.key] = write.body
+        # Alarms have their own tests.
+        told = [each for each in (*effects.sent, *effects.events) if not each.kind.startswith("lantime.")]
+        self.sent += [(envelope.destination, self._message(envelope)) for envelope in told]
 
     def told(self) -> list[tuple[str, str]]:
         """Return what was sent since the last call, sorted: destination (of an event none) and kind."""
