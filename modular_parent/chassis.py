@@ -10,13 +10,14 @@ from broker.observe.health import Check
 from broker.runtime.client import Client, Transaction
 from lantime.alarms.chassis import device_finding, slot_findings
 from lantime.alarms.finding import Finding
-from lantime.alarms.keep import keep_alarms
+from lantime.alarms.keep import dismiss_alarm, keep_alarms
 from lantime.alarms.rules import DEFAULT_RULES, AlarmRules
 from lantime.alarms.step import Place
 from lantime.client import LantimeClient
 from lantime.contract import (
     CHASSIS,
     SLOTS,
+    Alarm,
     AssignSlot,
     ChassisRecord,
     Inventory,
@@ -92,6 +93,12 @@ class Chassis:
         """Clear the alarms that were quiet for long enough. Raises Superseded, TableUnavailable."""
         with self._writing, self._client.transaction() as tx:
             self._keep_alarms(tx, None, until)
+
+    def dismiss_alarm(self, alarm: Alarm, slot: str | None) -> None:
+        """End an alarm by an operator's word. Raises Reject when it is not active; Superseded, TableUnavailable."""
+        place = Place(app=self.address, chassis=self.address)
+        with self._writing, self._client.transaction() as tx:
+            dismiss_alarm(tx, place, alarm, slot, now=self._now(), rules=self._rules)
 
     def inventory(self) -> Inventory:
         """Return what is known of the chassis and its slots. Raises TableUnavailable."""

@@ -12,6 +12,7 @@ from lantime.contract import (
     AlarmCleared,
     AlarmRaised,
     AssignSlot,
+    DismissAlarm,
     GetInventory,
     Inventory,
     PollChassisNow,
@@ -59,6 +60,12 @@ def poll_now(_command: PollChassisNow, ctx: Context[Chassis]) -> Inventory:
 def settle_alarms(command: SettleAlarms, ctx: Context[Chassis]) -> None:
     """Clear the alarms that were quiet for long enough."""
     ctx.resource.settle_alarms(command.until)
+
+
+@handlers.handles(DismissAlarm)
+def dismiss(command: DismissAlarm, ctx: Context[Chassis]) -> None:
+    """End an alarm by an operator's word."""
+    ctx.resource.dismiss_alarm(command.alarm, command.slot)
 
 
 @handlers.handles(TcrReady)

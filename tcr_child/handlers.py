@@ -7,7 +7,7 @@ from broker.handlers.context import Context
 from broker.handlers.executor import MessageExecutor
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import Backoff
-from lantime.alarms.keep import keep_alarms
+from lantime.alarms.keep import dismiss_alarm, keep_alarms
 from lantime.alarms.module import module_findings
 from lantime.alarms.step import Place
 from lantime.client import LantimeClient
@@ -15,6 +15,7 @@ from lantime.contract import (
     AlarmCleared,
     AlarmRaised,
     AssignSlot,
+    DismissAlarm,
     GetSlotStatus,
     PollSlotNow,
     ReportModule,
@@ -72,6 +73,13 @@ def module_status(command: ReportModule, ctx: Context[TcrSlot]) -> None:
 def settle_alarms(command: SettleAlarms, ctx: Context[TcrSlot]) -> None:
     """Clear the alarms that were quiet for long enough."""
     keep_alarms(ctx, _place(ctx), None, observed_at=command.until, now=ctx.resource.now(), rules=ctx.resource.rules)
+
+
+@handlers.handles(DismissAlarm)
+def dismiss(command: DismissAlarm, ctx: Context[TcrSlot]) -> None:
+    """End an alarm by an operator's word."""
+    slot = ctx.resource
+    dismiss_alarm(ctx, _place(ctx), command.alarm, command.slot or slot.slot, now=slot.now(), rules=slot.rules)
 
 
 @handlers.handles(GetSlotStatus)

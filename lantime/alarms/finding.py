@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 from lantime.contract.alarms import Alarm, AlarmDetails
 
 
+def alarm_key(alarm: Alarm, slot: str | None) -> str:
+    """Return an alarm's name among those of its app."""
+    return str(alarm) if slot is None else f"{alarm}.{slot}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """The facts that one alarm rests on, as one look saw them.
@@ -25,7 +30,7 @@ class Finding:
     @property
     def key(self) -> str:
         """The alarm's name among those of its app."""
-        return str(self.alarm) if self.slot is None else f"{self.alarm}.{self.slot}"
+        return alarm_key(self.alarm, self.slot)
 
     @property
     def bad(self) -> frozenset[str]:

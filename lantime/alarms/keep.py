@@ -5,12 +5,13 @@ from typing import Protocol
 
 import structlog
 
+from broker.errors import Reject
 from broker.handlers.context import Documents
 from broker.messages.message import Command, Event
-from lantime.alarms.finding import Finding
+from lantime.alarms.finding import Finding, alarm_key
 from lantime.alarms.rules import AlarmRules
-from lantime.alarms.step import AlarmMemory, Place, Step, step
-from lantime.contract.alarms import ALARM_HISTORY, ALARMS, ActiveAlarm, AlarmCleared, EndedAlarm, SettleAlarms
+from lantime.alarms.step import AlarmMemory, Place, Step, dismiss, step
+from lantime.contract.alarms import ALARM_HISTORY, ALARMS, ActiveAlarm, Alarm, AlarmCleared, EndedAlarm, SettleAlarms
 
 log = structlog.get_logger("interapp.alarms")
 
@@ -46,44 +47,60 @@ def keep_alarms(
     observed_at: datetime,
     now: datetime,
     rules: AlarmRules,
-) -> Step:
+) -> None:
     """Take a look at ``observed_at``, or let time pass until then: keep and publish what follows.
 
     Where an alarm may be cleared later by time alone, the app sends itself a message for then. ``now`` is its own clock,
     which says when that is; it need not agree with the one that ``observed_at`` is from.
     """
-    documents = effects.documents
-    known = documents.all(ALARMS, ActiveAlarm)
-    memory = documents.get(ALARM_MEMORY, place.app, AlarmMemory) or AlarmMemory()
+    known, memory = _kept(effects, place)
     done = step(place, known, memory, look, now=observed_at, rules=rules)
+    _write(effects, place, known, memory, done)
+    until = _settling(effects, place, memory.settling_until, done.quiet_in, observed_at, now)
+    kept = done.memory.model_copy(update={"settling_until": until})
+    if kept != memory:
+        effects.documents.put(ALARM_MEMORY, place.app, kept)
 
+
+def dismiss_alarm(
+    effects: Effects, place: Place, alarm: Alarm, slot: str | None, *, now: datetime, rules: AlarmRules
+) -> None:
+    """End an alarm by an operator's word. Raises Reject when it is not active."""
+    known, memory = _kept(effects, place)
+    key = alarm_key(alarm, slot)
+    if key not in known:
+        active = ", ".join(sorted(known)) or "none"
+        raise Reject(f"{place.app} has no active alarm {key}; active are: {active}")
+    done = dismiss(place, known, memory, key, now=now, rules=rules)
+    _write(effects, place, known, memory, done)
+    effects.documents.put(ALARM_MEMORY, place.app, done.memory)
+
+
+def _kept(effects: Effects, place: Place) -> tuple[dict[str, ActiveAlarm], AlarmMemory]:
+    memory = effects.documents.get(ALARM_MEMORY, place.app, AlarmMemory)
+    return effects.documents.all(ALARMS, ActiveAlarm), memory or AlarmMemory()
+
+
+def _write(effects: Effects, place: Place, known: dict[str, ActiveAlarm], memory: AlarmMemory, done: Step) -> None:
+    documents = effects.documents
     for key in known.keys() - done.alarms.keys():
         documents.delete(ALARMS, key)
     for key, alarm in done.alarms.items():
         if alarm != known.get(key):
             documents.put(ALARMS, key, alarm)
-    _tell(effects, place, memory, done)
-    kept = done.memory.model_copy(
-        update={"settling_until": _settling(effects, place, memory.settling_until, done.quiet_in, observed_at, now)}
-    )
-    if kept != memory:
-        documents.put(ALARM_MEMORY, place.app, kept)
-    return done
-
-
-def _tell(effects: Effects, place: Place, memory: AlarmMemory, done: Step) -> None:
     ended = memory.ended
     for event in done.events:
         effects.publish(event)
         fields = {"app": place.app, "alarm": str(event.alarm), "slot": event.slot, "severity": str(event.severity)}
         if not isinstance(event, AlarmCleared):
-            log.warning("alarm raised", text=event.text, flapping=event.flapping, **fields)
+            log.warning("alarm raised", text=event.text, **fields)
             continue
         ended += 1
         effects.documents.put(ALARM_HISTORY, _number(ended), EndedAlarm.model_validate(event.model_dump()))
         if ended > HISTORY_LENGTH:
             effects.documents.delete(ALARM_HISTORY, _number(ended - HISTORY_LENGTH))
-        log.info("alarm cleared", after=f"{event.duration_seconds:g} s", **fields)
+        how = "alarm dismissed" if event.dismissed else "alarm cleared"
+        log.info(how, after=f"{event.duration_seconds:g} s", **fields)
 
 
 def _settling(

@@ -108,6 +108,7 @@ def alarm_line(listed: Listed, now: datetime) -> dict[str, object]:
         "duration_seconds": _duration_seconds(alarm, now),
         "flapping": alarm.flapping,
         "returns": alarm.returns,
+        "dismissed": alarm.dismissed if isinstance(alarm, EndedAlarm) else False,
         "gone_since": _iso(active.gone_since) if active else None,
         "unconfirmed_since": _iso(active.unconfirmed_since) if active else None,
         "correlation_key": alarm.correlation_key,
@@ -152,6 +153,8 @@ def change_line(listed: Listed, now: datetime) -> str:
 def _marks(alarm: ActiveAlarm | EndedAlarm, now: datetime) -> Iterator[str]:
     if alarm.flapping:
         yield "flapping"
+    if isinstance(alarm, EndedAlarm) and alarm.dismissed:
+        yield "dismissed"
     if alarm.returns:
         yield f"came back {alarm.returns} times" if alarm.returns > 1 else "came back once"
     if isinstance(alarm, ActiveAlarm) and alarm.gone_since is not None:

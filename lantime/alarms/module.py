@@ -57,16 +57,18 @@ def _not(value: bool | None) -> bool | None:  # noqa: FBT001 a bit of the device
 
 
 def _signal(slot: str, receiver: Receiver) -> Finding:
-    percent = receiver.signal_percent
+    percent, data = receiver.signal_percent, receiver.bits.data_available
+    said = ["no data"] if data is False else []
+    said += [] if percent is None else [f"signal {percent} %"]
     return Finding(
         alarm=Alarm.SIGNAL_LOST,
         slot=slot,
         facts={
-            "data-available": _not(receiver.bits.data_available),
+            "data-available": _not(data),
             "signal": None if percent is None else percent == 0,
         },
         details=AlarmDetails(signal_percent=percent),
-        note="" if percent is None else f"signal {percent} %",
+        note=", ".join(said),
     )
 
 

@@ -30,6 +30,8 @@ class AlarmMemory(ContractDocument):
     """When each was raised of late."""
     values: Mapping[str, str] = Field(default_factory=dict)
     """The last value of each occurrence."""
+    dismissed: tuple[str, ...] = ()
+    """What an operator ended although it is still so: not raised again before it was good once."""
     settling_until: datetime | None = None
     """The earliest time for which a message to settle is on its way."""
 
@@ -72,6 +74,15 @@ def step(
     return course.result()
 
 
+def dismiss(
+    place: Place, known: Mapping[str, ActiveAlarm], memory: AlarmMemory, key: str, *, now: datetime, rules: AlarmRules
+) -> Step:
+    """Return what an operator's word that an alarm is over means. KeyError when it is not active."""
+    course = _Course(place, known, memory, now, rules)
+    course.dismiss(key)
+    return course.result()
+
+
 class _Course:
     """One step while it is made."""
 
@@ -82,10 +93,18 @@ class _Course:
         self._alarms = dict(known)
         self._raised, self._ended = memory.raised, memory.ended
         self._recent, self._values = dict(memory.recent), dict(memory.values)
+        self._dismissed = set(memory.dismissed)
         self._memory = memory
         self._now = now
         self._rules = rules
         self._events: list[AlarmRaised | AlarmCleared] = []
+
+    def dismiss(self, key: str) -> None:
+        alarm = self._alarms.pop(key)
+        self._ended += 1
+        self._events.append(_cleared(alarm, alarm.gone_since or self._now, dismissed=True))
+        if alarm.standing:
+            self._dismissed.add(key)
 
     def settle(self) -> None:
         """Clear what has been quiet for long enough."""
@@ -109,15 +128,23 @@ class _Course:
             finding, occurred = self._occurrence(finding)
             if alarm is not None:
                 self._alarms[key] = self._changed(alarm, finding, occurred=occurred)
-            elif finding.bad or occurred:
+            elif (finding.bad and key not in self._dismissed) or occurred:
                 self._alarms[key] = self._raise(finding)
+            elif not finding.bad and not finding.silent:
+                self._dismissed.discard(key)
 
     def result(self) -> Step:
         remaining = [left for alarm in self._alarms.values() if (left := self._remaining(alarm)) is not None]
         return Step(
             alarms=self._alarms,
             memory=self._memory.model_copy(
-                update={"raised": self._raised, "ended": self._ended, "recent": self._recent, "values": self._values}
+                update={
+                    "raised": self._raised,
+                    "ended": self._ended,
+                    "recent": self._recent,
+                    "values": self._values,
+                    "dismissed": tuple(sorted(self._dismissed)),
+                }
             ),
             events=tuple(self._events),
             quiet_in=min(remaining, default=None),
@@ -156,7 +183,7 @@ class _Course:
             slot=finding.slot,
             alarm=finding.alarm,
             severity=spec.severity,
-            text=f"{spec.text}: {finding.note}" if finding.note else spec.text,
+            text=_text(finding),
             # The number alone would begin again in a new database, the time alone may come twice.
             correlation_key=f"{self._place.app}/{key}/{now:%Y%m%dT%H%M%S}/{self._raised}",
             raised_at=now,
@@ -173,9 +200,11 @@ class _Course:
         standing = tuple(sorted(bad | (finding.silent & set(alarm.standing)) | self._unsaid(alarm, finding)))
         update: dict[str, object] = {"standing": standing}
         if bad:
+            update["text"] = _text(finding)
             update["details"] = finding.details.model_copy(update={"facts": standing})
             update["unconfirmed_since"] = None
         elif occurred:
+            update["text"] = _text(finding)
             update["details"] = finding.details
         elif standing:
             update["unconfirmed_since"] = alarm.unconfirmed_since or self._now
@@ -200,9 +229,17 @@ class _Course:
         return alarm.model_copy(update={"unconfirmed_since": self._now})
 
 
-def _cleared(alarm: ActiveAlarm, gone_since: datetime) -> AlarmCleared:
+def _text(finding: Finding) -> str:
+    said = SPECS[finding.alarm].text
+    return f"{said}: {finding.note}" if finding.note else said
+
+
+def _cleared(alarm: ActiveAlarm, gone_since: datetime, *, dismissed: bool = False) -> AlarmCleared:
     cleared_at = max(gone_since, alarm.raised_at)
     shared = alarm.model_dump(include=set(AlarmRaised.model_fields) | {"returns"})
     return AlarmCleared(
-        **shared, cleared_at=cleared_at, duration_seconds=(cleared_at - alarm.raised_at).total_seconds()
+        **shared,
+        cleared_at=cleared_at,
+        duration_seconds=(cleared_at - alarm.raised_at).total_seconds(),
+        dismissed=dismissed,
     )

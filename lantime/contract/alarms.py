@@ -107,6 +107,8 @@ class AlarmCleared(_AlarmFields, Event):
     duration_seconds: float
     returns: int = 0
     """How often it came back before it was over for good."""
+    dismissed: bool = False
+    """Whether an operator ended it; it may still be so."""
 
 
 class SettleAlarms(Command[None]):
@@ -115,6 +117,17 @@ class SettleAlarms(Command[None]):
     kind: ClassVar[str] = "lantime.settle-alarms"
     until: datetime
     """By the clock that ``observed_at`` of the looks at the device is from."""
+
+
+class DismissAlarm(Command[None]):
+    """Ends an alarm by an operator's word, as where a module is gone for good. Rejected when it is not active.
+
+    It is not raised again before the device was seen without it once.
+    """
+
+    kind: ClassVar[str] = "lantime.dismiss-alarm"
+    alarm: Alarm
+    slot: str | None = None
 
 
 class ActiveAlarm(_AlarmFields, ContractDocument):
@@ -135,3 +148,4 @@ class EndedAlarm(_AlarmFields, ContractDocument):
     cleared_at: datetime
     duration_seconds: float
     returns: int = 0
+    dismissed: bool = False

@@ -11,7 +11,7 @@ from broker.table.documents import find_documents
 from broker.testing import Harness
 from lantime.alarms.rules import AlarmRules
 from lantime.answer import DeviceAnswer
-from lantime.contract import ALARMS, ActiveAlarm, AlarmCleared, AlarmRaised
+from lantime.contract import ALARMS, ActiveAlarm, Alarm, AlarmCleared, AlarmRaised, DismissAlarm
 from lantime.errors import DeviceError, DeviceUnreachable, Problem
 from modular_parent.chassis import Chassis
 from modular_parent.handlers import handlers
@@ -120,6 +120,20 @@ def test_time_alone_ends_an_alarm_between_two_polls(installation: Installation) 
     (settle,) = [row for row in installation.harness.rows(apps=(ADDRESS,)) if row.kind == "lantime.settle-alarms"]
     installation.harness.succeeded(settle.id)
     assert installation.news() == ["cleared module-missing clk2"]
+
+
+def test_a_module_that_is_gone_for_good_is_dismissed(installation: Installation) -> None:
+    """An operator ends the alarm of a slot that stays empty; a module that comes and goes is missing again."""
+    installation.device.hold(clk1="1", clk2=None)
+    installation.poll()
+    command = DismissAlarm(alarm=Alarm.MODULE_MISSING, slot="clk2")
+    harness = installation.harness
+    harness.succeeded(harness.send(command, ADDRESS))
+    assert installation.poll() == ["cleared module-missing clk2"]
+    assert "active are: none" in str(harness.failed(harness.send(command, ADDRESS)).error)
+    for serial, told in (("2", []), (None, ["raised module-missing clk2"])):
+        installation.device.hold(clk1="1", clk2=serial)
+        assert installation.poll() == told
 
 
 def test_another_module_is_told_once(installation: Installation) -> None:

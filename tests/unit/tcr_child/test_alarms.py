@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.clock import ManualClock
-from broker.lifecycle.state import State
+from broker.lifecycle.state import Reason, State
 from broker.testing import Harness, KeptDocuments, run_handler
 from lantime.alarms.keep import ALARM_MEMORY, HISTORY_LENGTH
 from lantime.alarms.rules import AlarmRules
@@ -22,6 +22,7 @@ from lantime.contract import (
     Alarm,
     AlarmCleared,
     AlarmRaised,
+    DismissAlarm,
     EndedAlarm,
     ReportModule,
     SettleAlarms,
@@ -189,6 +190,27 @@ def test_the_history_keeps_the_last_ones() -> None:
     memory = service.documents.read(ALARM_MEMORY, APP)
     assert memory is not None
     assert AlarmMemory.model_validate_json(memory).ended == HISTORY_LENGTH + 6
+
+
+def test_an_operator_ends_an_alarm(service: Service) -> None:
+    """A dismissed alarm is told as cleared and stays away while it is still so; the slot need not be named."""
+    service.report(module("holdover"))
+    assert service.handle(DismissAlarm(alarm=Alarm.HOLDOVER)) == ["cleared holdover"]
+    service.clock.advance(1)
+    assert service.report(module("holdover")) == []
+    assert service.active().keys() == {"sync-lost"}
+    [ended] = service.history()
+    assert ended.dismissed
+
+
+def test_an_alarm_that_is_not_active_cannot_be_ended(service: Service) -> None:
+    """The rejection names the alarm and those that are active."""
+    service.report(module("holdover"))
+    for command in (DismissAlarm(alarm=Alarm.JITTER), DismissAlarm(alarm=Alarm.HOLDOVER, slot="clk2")):
+        done = run_handler(handlers, command, service.slot, documents=service.documents, app=APP)
+        error = done.failed(Reason.REJECTED).error
+        assert f"{command.alarm}.{command.slot or 'clk1'}" in error
+        assert "active are: holdover.clk1, sync-lost.clk1" in error
 
 
 def test_a_date_at_the_end_of_time_is_handled(service: Service) -> None:

@@ -23,7 +23,7 @@ from lantime.contract import ALARM_HISTORY, ALARMS, ActiveAlarm, Alarm, EndedAla
 NOW = datetime.now(UTC)
 KEYS = [
     *("app", "chassis", "slot", "alarm", "severity", "text", "raised_at", "cleared_at", "duration_seconds"),
-    *("flapping", "returns", "gone_since", "unconfirmed_since", "correlation_key", "details"),
+    *("flapping", "returns", "dismissed", "gone_since", "unconfirmed_since", "correlation_key", "details"),
 ]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lantime.alarms.finding import Finding
 from lantime.alarms.rules import AlarmRules
 from lantime.alarms.specs import SPECS
-from lantime.alarms.step import AlarmMemory, Place, Step, step
+from lantime.alarms.step import AlarmMemory, Place, Step, dismiss, step
 from lantime.contract import ActiveAlarm, Alarm, AlarmCleared, AlarmDetails, AlarmRaised
 
 BEGIN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -49,6 +49,13 @@ class Course:
         return [
             f"{'cleared' if isinstance(each, AlarmCleared) else 'raised'} {each.alarm}" for each in self.last.events
         ]
+
+    def dismiss(self, key: str, at: float) -> None:
+        """Let an operator end an alarm some seconds after the beginning."""
+        now = BEGIN + timedelta(seconds=at)
+        done = dismiss(PLACE, self.alarms, self.memory, key, now=now, rules=self.rules)
+        self.alarms, self.memory = done.alarms, done.memory
+        self.events += done.events
 
     def cleared(self) -> AlarmCleared:
         """Return what was told last, which must be that an alarm is over."""
@@ -200,6 +207,31 @@ def test_details_follow_the_last_bad_look() -> None:
     assert course.alarms["time-quality"].details.time_quality_seconds == 0.01
 
 
+def test_a_dismissed_alarm_stays_away_until_it_was_good_once() -> None:
+    """An operator's word ends it at once; it is raised again only after the device was seen without it."""
+    course = Course()
+    course.see(jitter(True), 0)
+    course.dismiss(KEY, 5)
+    cleared = course.cleared()
+    assert (cleared.dismissed, cleared.duration_seconds, course.alarms) == (True, 5.0, {})
+    for bad in (True, None, True):
+        assert course.see(jitter(bad), 6) == []
+    assert course.see(jitter(False), 7) == []
+    assert course.see(jitter(True), 8) == ["raised jitter"]
+    course.see(jitter(False), 9)
+    course.dismiss(KEY, 10)
+    assert course.see(jitter(True), 11) == ["raised jitter"], "what was gone already needs no second time"
+
+
+def test_a_text_follows_the_last_bad_look() -> None:
+    """What the alarm says is how it is now."""
+    course = Course()
+    for at, note in enumerate(("first", "second")):
+        course.see([Finding(alarm=Alarm.JITTER, facts={"tcap-exceeded": True}, note=note)], at)
+    assert course.events[0].text.endswith(": first")
+    assert course.alarms["jitter"].text.endswith(": second")
+
+
 FACT = st.sampled_from([True, False, None])
 LOOK = st.one_of(
     st.none(),
@@ -216,16 +248,21 @@ LOOK = st.one_of(
     ),
 )
 COURSES = st.lists(st.tuples(LOOK, st.integers(-1000, 1000)), max_size=40)
+DISMISSED = st.sets(st.integers(0, 40))
 
 
-@given(COURSES, st.sampled_from([0, 10, 100]))
-def test_pairs_always_match(looks: list[tuple[list[Finding] | None, int]], clear_seconds: int) -> None:
+@given(COURSES, st.sampled_from([0, 10, 100]), DISMISSED)
+def test_pairs_always_match(
+    looks: list[tuple[list[Finding] | None, int]], clear_seconds: int, dismissed: set[int]
+) -> None:
     """Whatever is seen in whatever order of time: each alarm is cleared once after it was raised, and never raised twice."""
     course = Course(AlarmRules(clear_after=timedelta(seconds=clear_seconds)))
     at = 0
-    for look, passed in looks:
+    for number, (look, passed) in enumerate(looks):
         at += passed
         course.see(look, at)
+        if number in dismissed and course.alarms:
+            course.dismiss(min(course.alarms), at)
     open_pairs: dict[str, str] = {}
     keys = []
     for event in course.events:
