@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from broker.cli.plain import Cell
 from broker.cli.words import age, duration
 from broker.lifecycle.clock import to_iso
+from broker.observe.printable import printable
 from broker.table.database import Database
 from broker.table.documents import find_documents
 from lantime.contract.alarms import ALARM_HISTORY, ALARMS, ActiveAlarm, EndedAlarm, Severity
@@ -147,7 +148,7 @@ def change_line(listed: Listed, now: datetime) -> str:
         after,
         ", ".join(_marks(alarm, now)),
     ]
-    return "  ".join(part for part in parts if part)
+    return printable("  ".join(part for part in parts if part))
 
 
 def _marks(alarm: ActiveAlarm | EndedAlarm, now: datetime) -> Iterator[str]:

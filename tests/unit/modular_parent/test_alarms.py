@@ -161,7 +161,11 @@ def test_a_device_that_is_away_is_an_alarm_and_confirms_none(installation: Insta
 
 
 def test_a_status_without_slots_says_nothing_of_them(installation: Installation) -> None:
-    """A device that lists no slots at all has not lost its modules."""
+    """A device that lists no slots at all has not lost its modules, but gives a status."""
+    installation.device.error = DeviceUnreachable(Problem.REFUSED, url="http://device")
+    assert installation.poll() == ["raised device-unreachable None"]
+    installation.device.error = None
     installation.device.body = {"model": "m1000"}
     assert installation.poll() == []
+    assert installation.poll(after=10) == ["cleared device-unreachable None"]
     assert installation.active() == {}

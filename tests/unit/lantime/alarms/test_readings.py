@@ -87,6 +87,7 @@ CASES = [
     ({"tcr": {"ref-offs": 0x8000, "ref-offs-configured": None}}, {Alarm.UTC_OFFSET_MISSING}),
     ({"quality": "less-than-250us"}, {Alarm.TIME_QUALITY}),
     ({"quality": "more-than-10s"}, {Alarm.TIME_QUALITY}),
+    ({"quality": "more-than-100us"}, {Alarm.TIME_QUALITY}),
     ({"oscillator": "not-warmed-up"}, {Alarm.OSCILLATOR_NOT_WARM}),
     ({"oscillator": "warming-up", "state": {"warmed-up": None}}, {Alarm.OSCILLATOR_NOT_WARM}),
     ({"state": {"warmed-up": False}}, {Alarm.OSCILLATOR_NOT_WARM}),
@@ -135,6 +136,17 @@ def test_a_module_that_reports_nothing_leaves_every_alarm(changed: dict[str, Any
     stays = {alarm for alarm in expected if not SPECS[alarm].occurrence}
     for nothing in (module_findings("clk1", None, RULES), module_findings("clk1", parse_module({}), RULES)):
         assert told(findings(), findings(**changed), nothing) == [set(), expected, set(), stays]
+
+
+def test_a_lower_bound_below_the_limit_says_nothing() -> None:
+    """A quality of "more than" what is within the limit may be within it or not: it neither raises nor clears."""
+    vague = findings(quality="more-than-1us")
+    assert told(vague, findings(quality="less-than-1ms"), vague) == [
+        set(),
+        {Alarm.TIME_QUALITY},
+        set(),
+        {Alarm.TIME_QUALITY},
+    ]
 
 
 def test_the_text_says_how_bad_it_is() -> None:

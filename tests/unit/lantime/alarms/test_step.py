@@ -197,6 +197,17 @@ def test_a_clock_set_back_clears_all_the_same() -> None:
     assert course.cleared().duration_seconds == 0.0
 
 
+def test_raises_of_the_future_are_no_flapping() -> None:
+    """What was raised before the clock was set back does not count: it may have been long ago."""
+    course = Course()
+    for at in range(3600, 3660, 20):
+        course.see(jitter(True), at)
+        course.see(jitter(False), at + 5)
+    course.see(None, 3700)
+    course.see(jitter(True), 0)
+    assert not course.alarms[KEY].flapping
+
+
 def test_details_follow_the_last_bad_look() -> None:
     """An alarm that gets worse shows how bad it is now; what raised it stays in its first event."""
     course = Course()
