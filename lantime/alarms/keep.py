@@ -10,8 +10,18 @@ from broker.handlers.context import Documents
 from broker.messages.message import Command, Event
 from lantime.alarms.finding import Finding, alarm_key
 from lantime.alarms.rules import AlarmRules
+from lantime.alarms.specs import SPECS, Side
 from lantime.alarms.step import AlarmMemory, Place, Step, dismiss, step
-from lantime.contract.alarms import ALARM_HISTORY, ALARMS, ActiveAlarm, Alarm, AlarmCleared, EndedAlarm, SettleAlarms
+from lantime.contract.alarms import (
+    ALARM_HISTORY,
+    ALARMS,
+    ActiveAlarm,
+    Alarm,
+    AlarmCleared,
+    AlarmRaised,
+    EndedAlarm,
+    SettleAlarms,
+)
 
 log = structlog.get_logger("interapp.alarms")
 
@@ -91,16 +101,25 @@ def _write(effects: Effects, place: Place, known: dict[str, ActiveAlarm], memory
     ended = memory.ended
     for event in done.events:
         effects.publish(event)
-        fields = {"app": place.app, "alarm": str(event.alarm), "slot": event.slot, "severity": str(event.severity)}
+        _say(place, event)
         if not isinstance(event, AlarmCleared):
-            log.warning("alarm raised", text=event.text, **fields)
             continue
         ended += 1
         effects.documents.put(ALARM_HISTORY, _number(ended), EndedAlarm.model_validate(event.model_dump()))
         if ended > HISTORY_LENGTH:
             effects.documents.delete(ALARM_HISTORY, _number(ended - HISTORY_LENGTH))
+
+
+def _say(place: Place, event: AlarmRaised | AlarmCleared) -> None:
+    if SPECS[event.alarm].side is Side.CHASSIS:
+        # The chassis' service has a line for what happens to its slots and its device already.
+        return
+    fields = {"app": place.app, "alarm": str(event.alarm), "severity": str(event.severity)}
+    if isinstance(event, AlarmCleared):
         how = "alarm dismissed" if event.dismissed else "alarm cleared"
         log.info(how, after=f"{event.duration_seconds:g} s", **fields)
+    else:
+        log.warning("alarm raised", text=event.text, **fields)
 
 
 def _settling(
