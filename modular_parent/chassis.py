@@ -8,6 +8,11 @@ import structlog
 from broker.lifecycle.clock import Clock
 from broker.observe.health import Check
 from broker.runtime.client import Client, Transaction
+from lantime.alarms.chassis import device_finding, slot_findings
+from lantime.alarms.finding import Finding
+from lantime.alarms.keep import dismiss_alarm, keep_alarms
+from lantime.alarms.rules import DEFAULT_RULES, AlarmRules
+from lantime.alarms.step import Place
 from lantime.client import LantimeClient
 from lantime.contract import (
     CHASSIS,
@@ -15,6 +20,7 @@ from lantime.contract import (
     NOTIFICATIONS,
     SLOTS,
     SYSTEM,
+    Alarm,
     AssignSlot,
     ChassisRecord,
     ChassisReplaced,
@@ -43,13 +49,21 @@ class Chassis:
     """Polls the device and commits, in one transaction, what changed and who is told of it."""
 
     def __init__(
-        self, address: str, device: LantimeClient, client: Client, clock: Clock, recorder: Recorder | None = None
+        self,
+        address: str,
+        device: LantimeClient,
+        client: Client,
+        clock: Clock,
+        *,
+        recorder: Recorder | None = None,
+        rules: AlarmRules = DEFAULT_RULES,
     ) -> None:
         self.address = address
         self.recorder = recorder or Recorder()
         self._device = device
         self._client = client
         self._clock = clock
+        self._rules = rules
         self._writing = threading.RLock()
         self._look: ChassisLook | None = None
         self._looked_at: datetime | None = None
@@ -98,6 +112,17 @@ class Chassis:
                 # We are new ourselves: with its digest forgotten, the next poll reports the module.
                 tx.documents.put(SLOTS, slot, record.model_copy(update={"module_digest": None}))
 
+    def settle_alarms(self, until: datetime) -> None:
+        """Clear the alarms that were quiet for long enough. Raises Superseded, TableUnavailable."""
+        with self._writing, self._client.transaction() as tx:
+            self._keep_alarms(tx, None, until)
+
+    def dismiss_alarm(self, alarm: Alarm, slot: str | None) -> None:
+        """End an alarm by an operator's word. Raises Reject when it is not active; Superseded, TableUnavailable."""
+        place = Place(app=self.address, chassis=self.address)
+        with self._writing, self._client.transaction() as tx:
+            dismiss_alarm(tx, place, alarm, slot, now=self._now(), rules=self._rules)
+
     def inventory(self) -> Inventory:
         """Return what is known of the chassis and its slots. Raises TableUnavailable."""
         with self._client.transaction() as tx:
@@ -134,10 +159,12 @@ class Chassis:
         keep_system(tx, self.address, look, now, sparing=sparing)
         keep_notifications(tx, self.address, look, now)
         if look.slots is None:
+            self._keep_alarms(tx, [device_finding(None)], now)
             return
         known = tx.documents.all(SLOTS, SlotRecord)
         diffs = compare(known, look.slots, chassis=self.address, now=now, complete=look.complete)
         keep_clocks(tx.documents, diffs, look.slots, now, sparing=sparing)
+        self._keep_alarms(tx, [device_finding(None), *slot_findings(diff.after for diff in diffs.values())], now)
         for slot, diff in diffs.items():
             if not sparing or worth_writing(diff.before, diff.after, "last_seen", "status_at"):
                 tx.documents.put(SLOTS, slot, diff.after)
@@ -199,11 +226,16 @@ class Chassis:
             api_version=chassis.api_version,
         )
 
+    def _keep_alarms(self, tx: Transaction, look: list[Finding] | None, observed_at: datetime) -> None:
+        place = Place(app=self.address, chassis=self.address)
+        keep_alarms(tx, place, look, observed_at=observed_at, now=self._now(), rules=self._rules)
+
     def _failed(self, problem: str) -> None:
         if problem != self._problem:
             log.warning("the device gives no status; its last inventory stays", app=self.address, error=problem)
         self._problem = problem
         with self._client.transaction() as tx:
+            self._keep_alarms(tx, [device_finding(problem)], self._now())
             record = tx.documents.get(CHASSIS, self.address, ChassisRecord) or ChassisRecord()
             if record.problem == problem:
                 return

@@ -6,8 +6,11 @@ from broker.handlers.context import Context
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import Backoff
 from lantime.contract import (
+    AlarmCleared,
+    AlarmRaised,
     AssignSlot,
     ChassisReplaced,
+    DismissAlarm,
     GetInventory,
     HttpSessionsInForce,
     Inventory,
@@ -15,6 +18,7 @@ from lantime.contract import (
     PollChassisNow,
     ReportModule,
     SetHttpSessions,
+    SettleAlarms,
     SlotChanged,
     SyncChanged,
     SystemChanged,
@@ -29,6 +33,7 @@ log = structlog.get_logger("interapp.chassis")
 
 handlers = HandlerRegistry[Chassis]("chassis")
 handlers.sends(AssignSlot, ReportModule, SlotChanged, ChassisReplaced, SystemChanged, NotificationTriggered)
+handlers.sends(AlarmRaised, AlarmCleared)
 
 
 @handlers.handles(GetInventory)
@@ -41,6 +46,18 @@ def get_inventory(_command: GetInventory, ctx: Context[Chassis]) -> Inventory:
 def poll_now(_command: PollChassisNow, ctx: Context[Chassis]) -> Inventory:
     """Poll the device, then answer with the inventory."""
     return ctx.resource.poll()
+
+
+@handlers.handles(SettleAlarms)
+def settle_alarms(command: SettleAlarms, ctx: Context[Chassis]) -> None:
+    """Clear the alarms that were quiet for long enough."""
+    ctx.resource.settle_alarms(command.until)
+
+
+@handlers.handles(DismissAlarm)
+def dismiss(command: DismissAlarm, ctx: Context[Chassis]) -> None:
+    """End an alarm by an operator's word."""
+    ctx.resource.dismiss_alarm(command.alarm, command.slot)
 
 
 @handlers.handles(TcrReady)

@@ -9,6 +9,7 @@ from broker.runtime.app import App, Shift
 from broker.runtime.host import Host
 from broker.runtime.service import Service
 from broker.runtime.together import Together
+from lantime.alarms.rules import DEFAULT_RULES, AlarmRules, AlarmSettings
 from lantime.chassis_list import load_chassis
 from lantime.client import LantimeClient
 from lantime.errors import DeviceError
@@ -31,8 +32,9 @@ RETRY_CEILING_SECONDS = 15.0
 class ChassisService:
     """Runs one chassis' app in a host."""
 
-    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
+    def __init__(self, settings: LantimeSettings, clock: Clock, rules: AlarmRules = DEFAULT_RULES) -> None:
         self._settings = settings
+        self._rules = rules
         self._clock = clock
         self._recorder = Recorder()
         self._device = LantimeClient.from_settings(settings, on_exchange=self._recorder.record, clock=clock)
@@ -45,7 +47,8 @@ class ChassisService:
         # Any process may; this one has the rights of the chassis, and runs wherever its children do.
         host.drain_dead_letters()
         address = self._settings.name
-        chassis = Chassis(address, self._device, host.client(address), self._clock, self._recorder)
+        client = host.client(address)
+        chassis = Chassis(address, self._device, client, self._clock, recorder=self._recorder, rules=self._rules)
 
         def poll(shift: Shift) -> None:
             log.info("polling", app=address, url=self._settings.url, every=f"{self._settings.poll_seconds:g} s")
@@ -83,4 +86,5 @@ class ChassisService:
 
 def build() -> Service:
     """Return the service of every chassis that the settings name, each an app of its own. Raises SettingError."""
-    return Together([ChassisService(settings, SystemClock()) for settings in load_chassis()])
+    rules = AlarmSettings.load().rules
+    return Together([ChassisService(settings, SystemClock(), rules) for settings in load_chassis()])

@@ -7,14 +7,21 @@ from broker.handlers.context import Context
 from broker.handlers.executor import MessageExecutor
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import Backoff
+from lantime.alarms.keep import dismiss_alarm, keep_alarms
+from lantime.alarms.module import module_findings
+from lantime.alarms.step import Place
 from lantime.client import LantimeClient
 from lantime.contract import (
+    AlarmCleared,
+    AlarmRaised,
     AssignSlot,
+    DismissAlarm,
     GetSlotStatus,
     HttpSessionsInForce,
     PollSlotNow,
     ReportModule,
     SetHttpSessions,
+    SettleAlarms,
     SlotStatus,
     SyncChanged,
     TcrReady,
@@ -38,7 +45,7 @@ from tcr_child.slot import TcrSlot
 log = structlog.get_logger("interapp.slot")
 
 handlers = HandlerRegistry[TcrSlot]("tcr")
-handlers.sends(TcrReady, SyncChanged)
+handlers.sends(TcrReady, SyncChanged, AlarmRaised, AlarmCleared)
 
 
 @handlers.handles(AssignSlot)
@@ -77,6 +84,19 @@ def module_status(command: ReportModule, ctx: Context[TcrSlot]) -> None:
     record = seen(known, slot, command.observed_at)
     if record is not None:
         _keep(known, record, ctx)
+
+
+@handlers.handles(SettleAlarms)
+def settle_alarms(command: SettleAlarms, ctx: Context[TcrSlot]) -> None:
+    """Clear the alarms that were quiet for long enough."""
+    keep_alarms(ctx, _place(ctx), None, observed_at=command.until, now=ctx.resource.now(), rules=ctx.resource.rules)
+
+
+@handlers.handles(DismissAlarm)
+def dismiss(command: DismissAlarm, ctx: Context[TcrSlot]) -> None:
+    """End an alarm by an operator's word."""
+    slot = ctx.resource
+    dismiss_alarm(ctx, _place(ctx), command.alarm, command.slot or slot.slot, now=slot.now(), rules=slot.rules)
 
 
 @handlers.handles(GetSlotStatus)
@@ -155,6 +175,14 @@ def _keep(known: ModuleRecord | None, record: ModuleRecord, ctx: Context[TcrSlot
     if change is not None:
         before, after = change
         ctx.publish(SyncChanged(slot=ctx.resource.slot, before=before, after=after, observed_at=record.observed_at))
+    slot = ctx.resource
+    # What an earlier look said must neither raise nor clear.
+    look = module_findings(slot.slot, record.last_said, slot.rules)
+    keep_alarms(ctx, _place(ctx), look, observed_at=record.observed_at, now=slot.now(), rules=slot.rules)
+
+
+def _place(ctx: Context[TcrSlot]) -> Place:
+    return Place(app=ctx.app, chassis=ctx.resource.chassis)
 
 
 def _answer(ctx: Context[TcrSlot]) -> SlotStatus:

@@ -14,6 +14,7 @@ from broker.observe.health import Check
 from broker.runtime.host import Host
 from broker.table.attendance import attendance
 from broker.table.documents import find_documents
+from lantime.alarms.rules import DEFAULT_RULES, AlarmRules
 from lantime.contract import POOL, SlotPost, pool_address
 from lantime.settings import LantimeSettings
 from tcr_child.serving import Slots
@@ -27,9 +28,9 @@ LOOK_SECONDS = 0.5
 class PoolMember:
     """Serves the slots that this process was given, and stands by for others."""
 
-    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
+    def __init__(self, settings: LantimeSettings, clock: Clock, rules: AlarmRules = DEFAULT_RULES) -> None:
         self._pool = pool_address(settings.name)
-        self._slots = Slots(settings, clock)
+        self._slots = Slots(settings, clock, rules)
         self._posts: dict[str, SlotPost] = {}
         self._host: Host | None = None
         self._stopping = threading.Event()

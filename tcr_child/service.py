@@ -7,6 +7,7 @@ from broker.observe.health import Check
 from broker.runtime.host import Host
 from broker.runtime.service import Service
 from broker.runtime.together import Together
+from lantime.alarms.rules import DEFAULT_RULES, AlarmRules, AlarmSettings
 from lantime.chassis_list import load_chassis, load_one_chassis
 from lantime.settings import LantimeSettings
 from tcr_child.pool import PoolMember
@@ -19,8 +20,10 @@ log = structlog.get_logger("interapp.slot")
 class SlotService:
     """Serves one slot. Without a slot id it is unassigned: it stays up, says what is missing, and handles nothing."""
 
-    def __init__(self, settings: LantimeSettings, slot: str | None, clock: Clock) -> None:
-        self._slots = Slots(settings, clock)
+    def __init__(
+        self, settings: LantimeSettings, slot: str | None, clock: Clock, rules: AlarmRules = DEFAULT_RULES
+    ) -> None:
+        self._slots = Slots(settings, clock, rules)
         self._slot = slot
 
     def start(self, host: Host) -> None:
@@ -43,15 +46,16 @@ def build() -> Service:
 
     Alone in its pool, a member is given every slot. Raises SettingError.
     """
-    slot = TcrSettings.load().slot_id
+    slot, rules = TcrSettings.load().slot_id, AlarmSettings.load().rules
     if slot in (None, AUTO):
-        return Together([PoolMember(settings, SystemClock()) for settings in load_chassis()])
-    return SlotService(load_one_chassis(), slot, SystemClock())
+        return Together([PoolMember(settings, SystemClock(), rules) for settings in load_chassis()])
+    return SlotService(load_one_chassis(), slot, SystemClock(), rules)
 
 
 def build_child() -> SlotService | PoolMember:
     """Return the service for ``interapp child``: one slot, or with ``auto`` a pool's member. Raises SettingError."""
     settings, slot = load_one_chassis(), TcrSettings.load().slot_id
+    rules = AlarmSettings.load().rules
     if slot == AUTO:
-        return PoolMember(settings, SystemClock())
-    return SlotService(settings, slot, SystemClock())
+        return PoolMember(settings, SystemClock(), rules)
+    return SlotService(settings, slot, SystemClock(), rules)

@@ -9,6 +9,7 @@ from broker.lifecycle.clock import Clock
 from broker.runtime.app import App, Shift
 from broker.runtime.host import Host
 from broker.table.database import Database
+from lantime.alarms.rules import DEFAULT_RULES, AlarmRules
 from lantime.client import LantimeClient
 from lantime.contract import TcrReady, child_address
 from lantime.http_sessions.keeper import Keeper
@@ -22,7 +23,14 @@ log = structlog.get_logger("interapp.slot")
 READY_PAUSE_SECONDS = 3600.0
 
 
-def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock, database: Database) -> App[TcrSlot]:
+def slot_app(
+    chassis: str,
+    slot: str,
+    device: LantimeClient | None,
+    clock: Clock,
+    database: Database,
+    rules: AlarmRules = DEFAULT_RULES,
+) -> App[TcrSlot]:
     """Return the app of one slot; it publishes that it is ready whenever it becomes the active one.
 
     ``device`` may be shared by the apps of several slots: each keeps its own HTTP sessions.
@@ -37,7 +45,9 @@ def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock
     return App(
         address=address,
         registry=handlers,
-        resource=TcrSlot(chassis, slot, device and device.reporting_to(recorder.record), clock, recorder),
+        resource=TcrSlot(
+            chassis, slot, device and device.reporting_to(recorder.record), clock, recorder=recorder, rules=rules
+        ),
         duty=say_ready,
         more_duties=() if device is None else (Keeper(address, recorder, database).keep,),
     )
@@ -46,9 +56,10 @@ def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock
 class Slots:
     """The slots' apps of one process, and the device they share, where one is set."""
 
-    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
+    def __init__(self, settings: LantimeSettings, clock: Clock, rules: AlarmRules = DEFAULT_RULES) -> None:
         self.chassis = settings.name
         self._clock = clock
+        self._rules = rules
         self._device = LantimeClient.from_settings(settings, clock=clock) if settings.url else None
         self._host: Host | None = None
         self._served: set[str] = set()
@@ -65,7 +76,7 @@ class Slots:
     def serve(self, host: Host, slot: str) -> None:
         """Run the app of a slot. Raises TableUnavailable."""
         self._host = host
-        host.add(slot_app(self.chassis, slot, self._device, self._clock, host.database))
+        host.add(slot_app(self.chassis, slot, self._device, self._clock, host.database, self._rules))
         self._served.add(slot)
 
     def change(self, host: Host, wanted: set[str]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from broker.lifecycle.clock import Clock
+from lantime.alarms.rules import DEFAULT_RULES, AlarmRules
 from lantime.client import LantimeClient
 from lantime.http_sessions.recorder import Recorder
 
@@ -20,6 +21,8 @@ class TcrSlot:
     clock: Clock
     recorder: Recorder = field(default_factory=Recorder)
     """Takes in what the slot's service and the device exchange."""
+    rules: AlarmRules = DEFAULT_RULES
+    """Of the slot's alarms."""
 
     def now(self) -> datetime:
         """Return the wall clock in UTC."""

@@ -8,7 +8,7 @@ from rich.text import Text
 from broker.cli.plain import Cell
 from broker.observe.printable import printable
 
-ELASTIC = frozenset({"KIND", "FROM", "TO", "NOTE", "DETAIL", "HOST", "HANDLER", "FIELDS"})
+ELASTIC = frozenset({"KIND", "FROM", "TO", "NOTE", "DETAIL", "HOST", "HANDLER", "FIELDS", "TEXT"})
 """Columns whose texts are cut where the terminal is too narrow."""
 
 DISPENSABLE = (

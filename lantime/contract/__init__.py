@@ -3,6 +3,19 @@
 Times are ISO 8601 with zone. Fields that mirror the device carry its facts and their certainty in ``lantime.status``.
 """
 
+from lantime.contract.alarms import (
+    ALARM_HISTORY,
+    ALARMS,
+    ActiveAlarm,
+    Alarm,
+    AlarmCleared,
+    AlarmDetails,
+    AlarmRaised,
+    DismissAlarm,
+    EndedAlarm,
+    SettleAlarms,
+    Severity,
+)
 from lantime.contract.http_sessions import (
     HTTP_SESSION_SETTINGS,
     HTTP_SESSIONS,
@@ -23,9 +36,22 @@ from lantime.contract.inventory import (
     SlotChanged,
     SlotRecord,
 )
-from lantime.contract.module import CLOCKS, MODULE, STATUS, ModuleRecord, is_same_module, seen
-from lantime.contract.pool import POOL, SlotPost, pool_address
-from lantime.contract.replacement import ChassisReplaced
+from lantime.contract.module import (
+    CLOCKS,
+    MODULE,
+    STATUS,
+    ModuleRecord,
+    is_same_module,
+    seen,
+)
+from lantime.contract.pool import (
+    POOL,
+    SlotPost,
+    pool_address,
+)
+from lantime.contract.replacement import (
+    ChassisReplaced,
+)
 from lantime.contract.slot import (
     SLOT_ID_PATTERN,
     AssignSlot,
@@ -49,6 +75,8 @@ from lantime.contract.system import (
 )
 
 __all__ = [
+    "ALARMS",
+    "ALARM_HISTORY",
     "CHASSIS",
     "CLOCKS",
     "HTTP_SESSIONS",
@@ -60,9 +88,16 @@ __all__ = [
     "SLOT_ID_PATTERN",
     "STATUS",
     "SYSTEM",
+    "ActiveAlarm",
+    "Alarm",
+    "AlarmCleared",
+    "AlarmDetails",
+    "AlarmRaised",
     "AssignSlot",
     "ChassisRecord",
     "ChassisReplaced",
+    "DismissAlarm",
+    "EndedAlarm",
     "GetInventory",
     "GetSlotStatus",
     "HttpSession",
@@ -77,6 +112,8 @@ __all__ = [
     "PollSlotNow",
     "ReportModule",
     "SetHttpSessions",
+    "SettleAlarms",
+    "Severity",
     "SlotChange",
     "SlotChanged",
     "SlotPost",

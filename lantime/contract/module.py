@@ -7,9 +7,8 @@ from pydantic import Field
 from lantime.contract.document import ContractDocument
 from lantime.contract.slot import SyncState
 from lantime.status.module import ModuleStatus
-from lantime.status.parts import PARTS, says, with_understood
+from lantime.status.parts import PARTS, says, with_understood, without
 from lantime.status.slot import UNKNOWN_MODEL, ModuleInfo, Slot
-from lantime.status.states import ClockState, ReceiverState
 
 MODULE = "module"
 """Collection of a slot's service about its module."""
@@ -35,14 +34,15 @@ class ModuleRecord(ContractDocument):
     """Parts of ``status`` of which the last look said nothing, each with the time of the look that did."""
 
     @property
+    def last_said(self) -> ModuleStatus | None:
+        """Return what the last look itself said of the status; of a module that is not there, nothing."""
+        return without(self.status, self.stale) if self.present and self.status is not None else None
+
+    @property
     def sync(self) -> SyncState:
         """Return the states that matter for synchronisation; unknown is what the last look did not say."""
-        if not self.present or self.status is None:
-            return SyncState()
-        return SyncState(
-            clock=ClockState.UNKNOWN if "clock" in self.stale else self.status.clock,
-            receiver=ReceiverState.UNKNOWN if "receiver" in self.stale else self.status.receiver.state,
-        )
+        said = self.last_said
+        return SyncState() if said is None else SyncState(clock=said.clock, receiver=said.receiver.state)
 
 
 def seen(known: ModuleRecord | None, slot: Slot, observed_at: datetime) -> ModuleRecord | None:

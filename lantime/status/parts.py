@@ -1,5 +1,7 @@
 """The parts of a module's status, each of which a look may understand or not."""
 
+from collections.abc import Iterable
+
 from lantime.status.module import ModuleStatus
 
 PARTS: dict[str, tuple[str, ...]] = {
@@ -32,3 +34,8 @@ def with_understood(status: ModuleStatus, before: ModuleStatus) -> tuple[ModuleS
     kept = frozenset(part for part in PARTS if not says(status, part) and says(before, part))
     fields = {field: getattr(before, field) for part in kept for field in PARTS[part]}
     return status.model_copy(update=fields), kept
+
+
+def without(status: ModuleStatus, parts: Iterable[str]) -> ModuleStatus:
+    """Return the status as if it said nothing in these parts."""
+    return status.model_copy(update={field: getattr(_NOTHING, field) for part in parts for field in PARTS[part]})

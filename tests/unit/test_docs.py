@@ -16,6 +16,8 @@ from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Message, Reply
 from broker.messages.schema_lock import Lock, breaking_changes, lock_of
 from broker.settings import EnvironmentSettings, InterAppSettings
+from lantime.alarms.rules import AlarmSettings
+from lantime.alarms.specs import SPECS
 from lantime.settings import LantimeSettings
 from lantime.status import SUPPORTED_API, Certainty, other_receivers, receiver
 from tcr_child.settings import TcrSettings
@@ -52,7 +54,7 @@ def test_the_states_page_explains_every_reason() -> None:
     assert explained[1:] == [reason.value for reason in Reason]
 
 
-@pytest.mark.parametrize("settings", [InterAppSettings, LantimeSettings, TcrSettings])
+@pytest.mark.parametrize("settings", [InterAppSettings, LantimeSettings, TcrSettings, AlarmSettings])
 def test_every_setting_is_documented(settings: type[EnvironmentSettings]) -> None:
     """An operator finds every environment variable in docs/deploy.md or docs/operations.md."""
     text = "".join((DOCS / page).read_text(encoding="utf-8") for page in ("deploy.md", "operations.md"))
@@ -66,6 +68,7 @@ def test_every_setting_is_documented(settings: type[EnvironmentSettings]) -> Non
     [
         "README.md",
         "docs/chassis.md",
+        "docs/alarms.md",
         "docs/deploy.md",
         "docs/devices.md",
         "docs/operations.md",
@@ -146,3 +149,29 @@ def test_every_link_leads_somewhere(page: str) -> None:
     folder = (ROOT / page).parent
     links = re.findall(r"\]\((?!https?:|#|\")([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
     assert [link for link in links if not (folder / link).exists()] == []
+
+
+def test_the_alarms_page_shows_every_alarm() -> None:
+    """What docs/alarms.md says of each alarm is what the code goes by, and no other alarm is there."""
+    table = [row for row in rows((DOCS / "alarms.md").read_text(encoding="utf-8")) if len(row) == 6]
+    assert table[1:] == [
+        [
+            text.replace("`", "")
+            for text in (
+                alarm,
+                spec.severity,
+                spec.side,
+                spec.raised_when,
+                spec.cleared_when,
+                spec.rests_on,
+            )
+        ]
+        for alarm, spec in SPECS.items()
+    ]
+
+
+@pytest.mark.parametrize("rule", AlarmSettings.model_fields)
+def test_the_alarms_page_shows_the_defaults(rule: str) -> None:
+    """The settings of alarms are in docs/alarms.md with their defaults."""
+    table = {row[0]: row[1] for row in rows((DOCS / "alarms.md").read_text(encoding="utf-8")) if len(row) == 3}
+    assert table[f"ALARM_{rule}".upper()] == f"{AlarmSettings.model_fields[rule].default:g}"
