@@ -4,12 +4,12 @@ Status codes other than 200 and 401 are invented (no error was ever captured); s
 ``docs/simulator.md`` lists the paths and the controls.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from lantime.simulator.accounts import Account, Level
 from lantime.simulator.answers import config_tree, envelope, error, resolve, status_tree
+from lantime.simulator.body import read_body
 from lantime.simulator.controls import Controls, RequestRecord, UnknownAction
 from lantime.simulator.device import ControlError
 from lantime.simulator.faults import REASONS, Delivery, Fault, Kind
@@ -143,12 +143,12 @@ def _control(
     if request.method != "POST":
         return _error(405, f"{request.method} is not allowed here", {"Allow": "POST"})
     try:
-        controls.perform("/".join(path), json.loads(request.body or b"{}"))
+        controls.perform("/".join(path), read_body(request.body))
     except UnknownAction as exc:
         return _error(404, str(exc))
     except ControlError as exc:
         return _error(422, str(exc))
-    except (ValueError, RecursionError) as exc:
+    except ValueError as exc:
         return _error(400, f"the body is not JSON ({exc})")
     return SimulatedResponse(status=200, body={"done": path[0]})
 

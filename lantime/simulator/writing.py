@@ -3,13 +3,13 @@
 Paths, verbs and answers are invented but for ``PUT /api/write`` and its parameters (vendor document).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lantime.simulator.accounts import Account, Level
 from lantime.simulator.answers import config_tree, listed, resolve
+from lantime.simulator.body import read_body
 from lantime.simulator.configuration import NoSuchPart, unwrapped
 from lantime.simulator.controls import Controls
 from lantime.simulator.limits import InvalidSetting
@@ -63,8 +63,8 @@ def write(controls: Controls, account: Account, method: str, path: list[str], bo
     if account.level < Level.ADMIN:
         return Refused(403, f"{account.username} may read only: writing needs the level admin or super-user")
     try:
-        content = json.loads(body) if body.strip() else {}
-    except (ValueError, RecursionError) as exc:
+        content = read_body(body)
+    except ValueError as exc:
         return Refused(400, f"the body is not JSON ({exc})")
     if method in _EDITING and path[0] == "config":
         return _stage(controls, account, path, content, shown)

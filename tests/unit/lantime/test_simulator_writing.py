@@ -166,6 +166,17 @@ def test_refusals(method: str, path: str, body: object, user: str, code: int) ->
     assert pending(controls) == 0
 
 
+@pytest.mark.parametrize("depth", [*range(190, 210), *range(960, 1000), 5000])
+def test_bodies_that_are_nested_deep(depth: int) -> None:
+    """However deep a body is nested it is refused, by the configuration and by a control, and never breaks an answer."""
+    controls, deep = Controls(), b"[" * depth + b"]" * depth
+    assert ask(controls, f"{MODULE}/mrs", "PUT", "admin", deep).status in {400, 422}
+    nodes = b'{"nodes": [{"object-id": "a", "value": ' + deep + b"}]}"
+    answer = ask(controls, "/simulator/set-syncmon", "POST", "admin", nodes, from_this_machine=True)
+    assert answer.status == (200 if depth <= 197 else 400)
+    assert json.dumps(ask(controls, "/api/status").body)
+
+
 def test_second_user_is_told_of_the_first() -> None:
     """Another user's staged change of the same object is a conflict; of another object it is not."""
     controls = Controls()
