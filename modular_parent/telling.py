@@ -32,6 +32,8 @@ def tell(details: SlotDetails, now_us: int) -> Iterator[Cell]:
     yield _line("status of", f"{_ago(_time_of(module), now_us)}; a new one comes when something changes")
     is_tcr = classify(module.model or "") is ModuleKind.TCR
     found = groups(module.status, is_tcr=is_tcr)
+    if not found:
+        yield _line("", "it reports nothing that is understood; interapp device-report helps to change that")
     for group in found:
         yield from _group(group, module.stale, now_us)
     missing = (*module.status.missing, *module.status.receiver.missing)

@@ -203,6 +203,13 @@ def test_another_clock_is_read_where_the_chassis_keeps_it(kept: Kept) -> None:
     assert "~" not in text
 
 
+def test_a_clock_of_which_nothing_is_understood_says_so(kept: Kept) -> None:
+    """A module in a clock's slot that reports nothing known is shown as such, with a way to change it."""
+    kept.slot(model="new180")
+    kept.put("m1000-a", CLOCKS, "clk1", record({"info": {"model": "new180"}}))
+    assert "it reports nothing that is understood; interapp device-report" in kept.shown("clk1")
+
+
 def test_a_slot_of_several_chassis_must_be_named_whole(kept: Kept) -> None:
     """A slot id that several chassis have is refused with the names to choose from."""
     kept.slot()
