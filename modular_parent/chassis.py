@@ -39,6 +39,8 @@ class Chassis:
         self._look: ChassisLook | None = None
         self._looked_at: datetime | None = None
         self._problem = "not polled yet"
+        self._writes: dict[str, str | None] = {}
+        """What the slots' services said of their writing, for slots that were not discovered by then."""
 
     def poll(self) -> Inventory:
         """Ask the device for its status, keep it, and tell the services of the slots what changed for them.
@@ -59,9 +61,13 @@ class Chassis:
             self._succeeded()
             return self.inventory()
 
-    def welcome(self, slot: str) -> None:
-        """Give a slot's service that came up its assignment and, as soon as there is one, its module's status."""
+    def welcome(self, slot: str, writing: str | None = None) -> None:
+        """Give a slot's service that came up its assignment and, as soon as there is one, its module's status.
+
+        ``writing`` is what the service says of itself: whether, and by which profile, it writes to the device.
+        """
         with self._writing, self._client.transaction() as tx:
+            self._writes[slot] = writing
             record = tx.documents.get(SLOTS, slot, SlotRecord)
             if record is None or record.app is None:
                 # Not discovered yet: the poll that finds it sends the assignment.
@@ -69,11 +75,13 @@ class Chassis:
             if record.present:
                 chassis = tx.documents.get(CHASSIS, self.address, ChassisRecord) or ChassisRecord()
                 tx.send(self._assignment(record, chassis), to=record.app)
+            said = {"writing": writing}
             if self._look is not None and self._looked_at is not None:
                 tx.send(_report(slot, self._look, self._looked_at), to=record.app)
+                tx.documents.put(SLOTS, slot, record.model_copy(update=said))
             else:
                 # We are new ourselves: with its digest forgotten, the next poll reports the module.
-                tx.documents.put(SLOTS, slot, record.model_copy(update={"module_digest": None}))
+                tx.documents.put(SLOTS, slot, record.model_copy(update={**said, "module_digest": None}))
 
     def inventory(self) -> Inventory:
         """Return what is known of the chassis and its slots. Raises TableUnavailable."""
@@ -100,7 +108,8 @@ class Chassis:
             return
         known = tx.documents.all(SLOTS, SlotRecord)
         for slot, diff in compare(known, look.slots, chassis=self.address, now=now).items():
-            tx.documents.put(SLOTS, slot, diff.after)
+            writing = self._writes.get(slot, diff.after.writing)
+            tx.documents.put(SLOTS, slot, diff.after.model_copy(update={"writing": writing}))
             self._tell(tx, slot, diff, chassis)
             # The service of a slot whose TCR gave way to another kind of module is told that it is gone.
             served_by = diff.after.app or (diff.before.app if diff.before else None)

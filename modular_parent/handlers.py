@@ -55,7 +55,7 @@ def poll_now(_command: PollChassisNow, ctx: Context[Chassis]) -> Inventory:
 @handlers.handles(TcrReady)
 def slot_ready(event: TcrReady, ctx: Context[Chassis]) -> None:
     """Give the slot's service that came up its assignment."""
-    ctx.resource.welcome(event.slot)
+    ctx.resource.welcome(event.slot, event.writing)
 
 
 @handlers.handles(SyncChanged)

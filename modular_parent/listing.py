@@ -9,7 +9,7 @@ from broker.table.database import Database
 from broker.table.documents import find_documents
 from lantime.contract import CHASSIS, SLOTS, ChassisRecord, SlotRecord
 
-TITLES = ("CHASSIS", "SLOT", "TYPE", "MODEL", "SERIAL", "SOFTWARE", "PRESENT", "LAST SEEN", "APP")
+TITLES = ("CHASSIS", "SLOT", "TYPE", "MODEL", "SERIAL", "SOFTWARE", "PRESENT", "LAST SEEN", "APP", "WRITING")
 
 
 def slot_records(database: Database) -> list[tuple[str, SlotRecord]]:
@@ -32,6 +32,7 @@ def slot_line(chassis: str, record: SlotRecord) -> dict[str, object]:
         "app": record.app,
         "first_seen": to_iso(_microseconds(record.first_seen)),
         "last_seen": to_iso(_microseconds(record.last_seen)),
+        "writing": record.writing if record.app else None,
     }
 
 
@@ -49,6 +50,7 @@ def slot_cells(chassis: str, record: SlotRecord, now_us: int) -> list[Cell]:
         Cell("yes", "green") if there else Cell("no", "dim"),
         Cell("-" if seen_us is None else age(now_us - seen_us)),
         Cell(record.app or "-"),
+        Cell((record.writing or "-") if record.app else "-"),
     ]
 
 

@@ -14,6 +14,7 @@ from broker.table.documents import find_documents
 from lantime.client import LantimeClient
 from lantime.contract import SLOTS, SlotRecord, TcrReady, child_address
 from lantime.settings import LantimeSettings
+from tcr_child.configuring import Configuring
 from tcr_child.handlers import handlers
 from tcr_child.settings import AUTO, TcrSettings
 from tcr_child.slot import TcrSlot
@@ -26,18 +27,20 @@ LOOK_SECONDS = 0.5
 READY_PAUSE_SECONDS = 3600.0
 
 
-def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock) -> App[TcrSlot]:
+def slot_app(
+    chassis: str, slot: str, device: LantimeClient | None, clock: Clock, configuring: Configuring
+) -> App[TcrSlot]:
     """Return the app of one slot; it publishes that it is ready whenever it becomes the active one."""
 
     def say_ready(shift: Shift) -> None:
-        shift.client.publish(TcrReady(slot=slot, interapp=version("lantime-interapp")))
+        shift.client.publish(TcrReady(slot=slot, interapp=version("lantime-interapp"), writing=configuring.shown))
         while not shift.wait(READY_PAUSE_SECONDS):
             continue
 
     return App(
         address=child_address(chassis, slot),
         registry=handlers,
-        resource=TcrSlot(chassis, slot, device, clock),
+        resource=TcrSlot(chassis, slot, device, clock, configuring),
         duty=say_ready,
     )
 
@@ -106,6 +109,7 @@ class _Slots:
         self._chassis = settings.name
         self._clock = clock
         self._device = LantimeClient.from_settings(settings, clock=clock) if settings.url else None
+        self._configuring = Configuring.from_settings(settings)
         self._host: Host | None = None
         self._addresses: list[str] = []
 
@@ -119,7 +123,7 @@ class _Slots:
 
     def serve(self, host: Host, slot: str) -> None:
         """Run the app of a slot. Raises TableUnavailable."""
-        app = slot_app(self._chassis, slot, self._device, self._clock)
+        app = slot_app(self._chassis, slot, self._device, self._clock, self._configuring)
         self._host = host
         host.add(app)
         self._addresses.append(app.address)
