@@ -116,8 +116,8 @@ def plan_output(
 def _mode(name: object, modes: tuple[str, ...] | None) -> OutputMode:
     known = [each.value for each in OutputMode]
     if name not in (known if modes is None else modes):
-        where = "a mode" if modes is None else "this device supports"
-        raise InvalidSetting("mode", name, f"{where}: {', '.join(known if modes is None else modes)}")
+        where = "one of" if modes is None else "this device supports"
+        raise InvalidSetting("mode", name, f"{where} {', '.join(known if modes is None else modes)}")
     if name not in known:
         raise InvalidSetting("mode", name, f"its parameters are not known; known are {', '.join(known)}")
     return OutputMode(str(name))

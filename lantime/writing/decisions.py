@@ -20,6 +20,8 @@ class Look:
     """How many changes are staged on the whole device, whoever's; None when it does not say."""
 
 
+_OTHERS = "somebody else changed the device meanwhile"
+
 Request = Callable[[Look], Plan]
 """Compares what is wanted with a look. Asked again after each reading: an empty plan means that it is so."""
 
@@ -70,9 +72,9 @@ def staging_problem(plan: Plan, first: Look, said: int | None, back: Look, left:
     least, most = (1 if plan.writes else 0), plan.most
     added = back.pending - first.pending
     if not least <= added <= most:
-        return f"{back.pending} changes are pending where {first.pending + least} to {first.pending + most} are ours"
+        return f"{back.pending} changes are pending where ours make {first.pending + least} to {first.pending + most}: {_OTHERS}"
     if moved(said, back.pending):
-        return f"{said} changes were pending after the last write, now {back.pending}: somebody else joined"
+        return f"{said} changes were pending after the last write, now {back.pending}: {_OTHERS}"
     return ""
 
 
