@@ -75,6 +75,17 @@ def module(slot: str) -> dict[str, Any]:
     }
 
 
+def status() -> dict[str, Any]:
+    """Return a status with two TCR180."""
+    slots = [
+        {"slot-id": slot, "slot-type": "clk", "module": {"info": {"model": "tcr180", "serial-number": serial}}}
+        for slot, serial in (("clk1", "068111020467"), ("clk2", "068111020512"))
+    ]
+    chassis = {"model": "M3000", "slots": slots}
+    data = {"object-id": "status", "rest-api": {"api-version": "20.05.013"}, "chassis0": chassis}
+    return {"system-information": {}, "data": data, "changes": {"pending-changes": 0}}
+
+
 @dataclass
 class Fault:
     """What becomes of the next requests of a sort: ``status``, or with 0 an answer that is lost after the effect."""
@@ -177,6 +188,8 @@ class ConfigurableDevice:
     def _respond(self, method: str, path: str, login: str | None, body: Any) -> tuple[int, dict[str, Any]]:
         if login not in LOGINS:
             return 401, refused(401, "login needed")
+        if method == "GET" and path == "/api/status":
+            return 200, status()
         if method == "GET" and path.startswith(MODULE):
             return self._read(path)
         if not LOGINS[login]:
