@@ -114,7 +114,12 @@ class _Slots:
         self._addresses: list[str] = []
 
     def say_what_is_missing(self) -> None:
-        """Warn when there is no way to the device: the services then know only what the chassis' service tells them."""
+        """Warn when there is no way to the device: the services then know only what the chassis' service tells them.
+
+        Where they may write, that is said too.
+        """
+        if self._configuring.enabled:
+            log.info("may write to the device", profile=self._configuring.profile.name, save=self._configuring.save)
         if self._device is None or self._device.credentials_missing:
             log.warning(
                 "no login for the device: tcr.poll-now is rejected",

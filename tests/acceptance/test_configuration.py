@@ -39,6 +39,7 @@ def shown(fleet: Fleet, kind: str, **fields: object) -> dict[str, Any]:
     return {**json.loads(fleet.run("handlers", "show", line["id"], "--json")), **line}
 
 
+@pytest.mark.timeout(300)  # some twenty commands, each a process
 def test_an_output_is_configured(fleet: Fleet, device: ConfigurableDevice) -> None:
     """Shown by a dry run, written, not written twice, rejected and rolled back: each has its row with what was on the device."""
     (fleet.folder / "field.toml").write_text('name = "field"\n', encoding="utf-8")
@@ -48,29 +49,29 @@ def test_an_output_is_configured(fleet: Fleet, device: ConfigurableDevice) -> No
     for service in (parent, child, reader):
         service.wait_ready()
 
-    dry = json.loads(fleet.run("send", CLK1, "tcr.set-output", PULSE[:-1] + ',"dry_run":true}', "--wait", "10"))
+    dry = json.loads(fleet.run("send", CLK1, "tcr.set-output", PULSE[:-1] + ',"dry_run":true}', "--wait", "20"))
     assert (dry["changed"], dry["difference"]) == (
         False,
         [{"field": "pulse_length_ms", "before": 200, "after": 500}],
     )
     assert device.writes == []
 
-    reply = json.loads(fleet.run("send", CLK1, "tcr.set-output", PULSE, "--wait", "10"))
+    reply = json.loads(fleet.run("send", CLK1, "tcr.set-output", PULSE, "--wait", "20"))
     assert (reply["changed"], reply["now"]["pulse_length_ms"], reply["pending_changes"]) == (True, 500, 0)
     assert device.running(OUTPUT2)["pulse-length"] == 0.5
-    again = json.loads(fleet.run("send", CLK1, "tcr.set-output", PULSE, "--wait", "10"))
+    again = json.loads(fleet.run("send", CLK1, "tcr.set-output", PULSE, "--wait", "20"))
     assert (again["changed"], again["difference"], len(device.writes)) == (False, [], 2)
 
     # refused before anything is sent; rejected by the child; rejected by a child that only reads
     fleet.run("send", CLK1, "tcr.set-output", '{"output":2,"pulse_length_ms":15}', code=2)
-    fleet.run("send", CLK1, "tcr.set-output", '{"output":2,"mode":"havequick"}', "--wait", "10", code=1)
-    fleet.run("send", CLK2, "tcr.set-output", PULSE, "--wait", "10", code=1)
-    read = json.loads(fleet.run("send", CLK2, "tcr.get-configuration", "--wait", "10"))
+    fleet.run("send", CLK1, "tcr.set-output", '{"output":2,"mode":"havequick"}', "--wait", "20", code=1)
+    fleet.run("send", CLK2, "tcr.set-output", PULSE, "--wait", "20", code=1)
+    read = json.loads(fleet.run("send", CLK2, "tcr.get-configuration", "--wait", "20"))
     assert (read["writing"], read["configuration"]["receiver"]["code"]) == ("read-only", "b122-b123")
 
     # fails at the commit, is rolled back
     device.fail_next("PUT", "/api/commit", 500)
-    fleet.run("send", CLK1, "tcr.set-output", '{"output":2,"pulse_length_ms":1000}', "--wait", "15", code=1)
+    fleet.run("send", CLK1, "tcr.set-output", '{"output":2,"pulse_length_ms":1000}', "--wait", "20", code=1)
     assert device.running(OUTPUT2)["pulse-length"] == 0.5
     assert device.pending == 0
 
@@ -120,6 +121,7 @@ COMMANDS: list[tuple[str, dict[str, Any], str, object]] = [
 """Each further command with its body, and what is then at a path of the device's configuration."""
 
 
+@pytest.mark.timeout(300)  # as above
 def test_every_command_succeeds_is_rejected_fails_and_is_rolled_back(fleet: Fleet, device: ConfigurableDevice) -> None:
     """Each command, sent as an operator sends it, has a row for each of its ends, and the device is as the row says."""
     fleet.child("clk1", LANTIME_WRITE="true", **ADMIN).wait_ready()
@@ -127,11 +129,11 @@ def test_every_command_succeeds_is_rejected_fails_and_is_rolled_back(fleet: Flee
         before = device.running(path)
         assert before != value
         device.fail_next("PUT", "/api/commit", 500)
-        fleet.run("send", CLK1, kind, json.dumps(body), "--wait", "15", code=1)
+        fleet.run("send", CLK1, kind, json.dumps(body), "--wait", "20", code=1)
         assert device.running(path) == before
         device.fail_next("PUT", "/api/config", 422)
-        fleet.run("send", CLK1, kind, json.dumps(body), "--wait", "15", code=1)
-        reply = json.loads(fleet.run("send", CLK1, kind, json.dumps({**body, "save": True}), "--wait", "15"))
+        fleet.run("send", CLK1, kind, json.dumps(body), "--wait", "20", code=1)
+        reply = json.loads(fleet.run("send", CLK1, kind, json.dumps({**body, "save": True}), "--wait", "20"))
         assert device.running(path) == value
         assert (reply["changed"], reply["saved"], device.saves) == (True, True, number)
     table = fleet.handlers()
@@ -169,7 +171,7 @@ def test_a_killed_child_leaves_nothing_half_done(fleet: Fleet, device: Configura
     line = shown(fleet, "tcr.set-output")
     assert "pending-changes=1" in line["error"]
     assert device.running(OUTPUT2)["pulse-length"] == 0.2
-    dropped = json.loads(fleet.run("send", CLK1, "tcr.rollback-configuration", "--wait", "10"))
+    dropped = json.loads(fleet.run("send", CLK1, "tcr.rollback-configuration", "--wait", "20"))
     assert (dropped["pending_before"], dropped["pending_changes"]) == (1, 0)
     fleet.run("handlers", "retry", line["id"])
     fleet.wait_handlers(kind="tcr.set-output", state="succeeded")
