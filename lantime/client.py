@@ -1,4 +1,4 @@
-"""The REST client of one LANTIME: reads its status, and never more than one request at a time.
+"""The REST client of one LANTIME: reads and writes, and never more than one request at a time.
 
 Login is HTTP Basic on every request; since LTOS 7.08 a bearer token can be had (vendor document). Its lifetime is
 not known and its endpoint may be missing, so a token is a convenience: whatever goes wrong with it, Basic is used.
@@ -15,10 +15,19 @@ from typing import Self
 from urllib.parse import quote, urlsplit
 
 import httpx
+from pydantic import JsonValue
 
 from broker.errors import SettingError
 from broker.lifecycle.clock import Clock, SystemClock
-from lantime.answer import DeviceAnswer, RawAnswer, find_slot, read_answer, slot_refusal
+from lantime.answer import (
+    DeviceAnswer,
+    RawAnswer,
+    find_slot,
+    read_answer,
+    read_written,
+    slot_refusal,
+    write_refusal,
+)
 from lantime.errors import (
     DeviceError,
     DeviceUnreachable,
@@ -150,15 +159,6 @@ class LantimeClient:
         """
         return read_answer(self._get(_STATUS, cancelled))
 
-    def read(self, path: str, *, cancelled: Callable[[], bool] = _never) -> DeviceAnswer:
-        """Return the answer of a GET of another path below ``/api/``.
-
-        Raises ValueError for a path that is none, and what ``status`` raises; ApiDisabled for a path the device has not.
-        """
-        if not _PATH.fullmatch(path):
-            raise ValueError(f"path={path!r} is not allowed: /api/ and names with single slashes between them")
-        return read_answer(self._get(path, cancelled))
-
     def slot(self, slot_id: str, *, chassis: str = "chassis0", cancelled: Callable[[], bool] = _never) -> Slot:
         """Return one slot by ``GET /api/status/<chassis>/slots/<slot id>`` (path inferred, never captured).
 
@@ -180,8 +180,37 @@ class LantimeClient:
             )
         return parse_slot(slot_id, found, api_major=answer.api.major)
 
+    def read(self, path: str, *, cancelled: Callable[[], bool] = _never) -> DeviceAnswer:
+        """Return the answer of ``GET path``, a path of which it is not known whether the device has it.
+
+        ``cancelled`` and what is raised are as in ``status``; also ValueError for a path that can be none, and WriteRefused
+        for 403, 404 and the like.
+        """
+        if not _PATH.fullmatch(path):
+            raise ValueError(f"path={path!r} is not allowed: /api/ and names with single slashes between them")
+        raw = self._get(path, cancelled)
+        if not raw.succeeded:
+            raise write_refusal(raw, "GET")
+        return read_answer(raw)
+
+    def write(
+        self, verb: str, path: str, body: JsonValue = None, *, cancelled: Callable[[], bool] = _never
+    ) -> DeviceAnswer:
+        """Send JSON to a path by this verb; no body when it is None. Which verb and path are right is not known.
+
+        ``cancelled`` is as in ``status``. Raises WriteRefused when the device says that it does not take it; after
+        DeviceUnreachable, UnexpectedAnswer, ApiDisabled or RequestGivenUp it may have been taken or not.
+        """
+        raw = self._request(verb, path, body, cancelled)
+        if not raw.succeeded:
+            raise write_refusal(raw, verb)
+        return read_written(raw)
+
     def _get(self, path: str, cancelled: Callable[[], bool]) -> RawAnswer:
-        """Send a GET with token or Basic login; an answer of any status is returned."""
+        return self._request("GET", path, None, cancelled)
+
+    def _request(self, method: str, path: str, body: JsonValue, cancelled: Callable[[], bool]) -> RawAnswer:
+        """Send a request with token or Basic login; an answer of any status is returned."""
         if self._basic is None:
             raise LoginRefused(
                 "no login is set; set LANTIME_USERNAME and LANTIME_PASSWORD (or LANTIME_PASSWORD_FILE)", url=self.url
@@ -190,18 +219,18 @@ class LantimeClient:
             if not self._token_asked:
                 self._ask_for_token(self._basic, cancelled)
             if self._token is None:
-                return self._send("GET", path, self._basic, cancelled)
-            answer = self._send("GET", path, Bearer(self._token), cancelled)
+                return self._send(method, path, self._basic, cancelled, body)
+            answer = self._send(method, path, Bearer(self._token), cancelled, body)
             if not answer.login_refused:
                 return answer
             # The token's lifetime is not known: it may just have ended. Once more with a new one.
             self._ask_for_token(self._basic, cancelled)
             if self._token is not None:
-                answer = self._send("GET", path, Bearer(self._token), cancelled)
+                answer = self._send(method, path, Bearer(self._token), cancelled, body)
                 if not answer.login_refused:
                     return answer
                 self._token = None
-            return self._send("GET", path, self._basic, cancelled)
+            return self._send(method, path, self._basic, cancelled, body)
 
     def _ask_for_token(self, basic: httpx.BasicAuth, cancelled: Callable[[], bool]) -> None:
         """Ask once for a token. Any answer but a token means Basic for everything, and is no error.
@@ -225,7 +254,9 @@ class LantimeClient:
         self._token_asked = True
         self._token = token_in(answer)
 
-    def _send(self, method: str, path: str, auth: httpx.Auth, cancelled: Callable[[], bool]) -> RawAnswer:
+    def _send(
+        self, method: str, path: str, auth: httpx.Auth, cancelled: Callable[[], bool], json: JsonValue = None
+    ) -> RawAnswer:
         """Send one request and read its answer whole. Raises DeviceUnreachable, UnexpectedAnswer or RequestGivenUp."""
         url = f"{self.url}{path}"
         if cancelled():
@@ -236,7 +267,7 @@ class LantimeClient:
         bytes_sent = 0
         body = bytearray()
         try:
-            request = self._http.build_request(method, url)
+            request = self._http.build_request(method, url, json=json)
             bytes_sent = int(request.headers.get("content-length", 0))
             with closing(self._http.send(request, auth=auth, stream=True)) as response:
                 status = response.status_code

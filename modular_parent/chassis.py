@@ -68,6 +68,8 @@ class Chassis:
         self._look: ChassisLook | None = None
         self._looked_at: datetime | None = None
         self._problem = "not polled yet"
+        self._writes: dict[str, str | None] = {}
+        """What the slots' services said of their writing, for slots that were not discovered by then."""
 
     def poll(self) -> Inventory:
         """Do as ``refresh``, write the time of this poll in any case, and return what is known then."""
@@ -96,9 +98,13 @@ class Chassis:
             self._look, self._looked_at = look, now
             self._succeeded()
 
-    def welcome(self, slot: str) -> None:
-        """Give a slot's service that came up its assignment and, as soon as there is one, its module's status."""
+    def welcome(self, slot: str, writing: str | None = None) -> None:
+        """Give a slot's service that came up its assignment and, as soon as there is one, its module's status.
+
+        ``writing`` is what the service says of itself: whether, and by which profile, it writes to the device.
+        """
         with self._writing, self._client.transaction() as tx:
+            self._writes[slot] = writing
             record = tx.documents.get(SLOTS, slot, SlotRecord)
             if record is None or record.app is None:
                 # Not discovered yet: the poll that finds it sends the assignment.
@@ -106,11 +112,13 @@ class Chassis:
             if record.present:
                 chassis = tx.documents.get(CHASSIS, self.address, ChassisRecord) or ChassisRecord()
                 tx.send(self._assignment(record, chassis), to=record.app)
+            said = {"writing": writing}
             if self._look is not None and self._looked_at is not None:
                 tx.send(_report(record, self._look, self._looked_at), to=record.app)
+                tx.documents.put(SLOTS, slot, record.model_copy(update=said))
             else:
                 # We are new ourselves: with its digest forgotten, the next poll reports the module.
-                tx.documents.put(SLOTS, slot, record.model_copy(update={"module_digest": None}))
+                tx.documents.put(SLOTS, slot, record.model_copy(update={**said, "module_digest": None}))
 
     def settle_alarms(self, until: datetime) -> None:
         """Clear the alarms that were quiet for long enough. Raises Superseded, TableUnavailable."""
@@ -166,8 +174,9 @@ class Chassis:
         keep_clocks(tx.documents, diffs, look.slots, now, sparing=sparing)
         self._keep_alarms(tx, [device_finding(None), *slot_findings(diff.after for diff in diffs.values())], now)
         for slot, diff in diffs.items():
-            if not sparing or worth_writing(diff.before, diff.after, "last_seen", "status_at"):
-                tx.documents.put(SLOTS, slot, diff.after)
+            after = diff.after.model_copy(update={"writing": self._writes.get(slot, diff.after.writing)})
+            if not sparing or worth_writing(diff.before, after, "last_seen", "status_at"):
+                tx.documents.put(SLOTS, slot, after)
             self._tell(tx, slot, diff, chassis)
             # The service of a slot whose TCR gave way to another kind of module is told that it is gone.
             served_by = diff.after.app or (diff.before.app if diff.before else None)

@@ -63,7 +63,7 @@ def dismiss(command: DismissAlarm, ctx: Context[Chassis]) -> None:
 @handlers.handles(TcrReady)
 def slot_ready(event: TcrReady, ctx: Context[Chassis]) -> None:
     """Give the slot's service that came up its assignment."""
-    ctx.resource.welcome(event.slot)
+    ctx.resource.welcome(event.slot, event.writing)
 
 
 @handlers.handles(SyncChanged)

@@ -12,7 +12,7 @@ from lantime.status.states import ClockState
 
 TITLES = (
     *("CHASSIS", "SLOT", "TYPE", "MODEL", "SERIAL", "SOFTWARE"),
-    *("PRESENT", "CLOCK", "RECEIVER", "QUALITY", "LAST SEEN", "APP"),
+    *("PRESENT", "CLOCK", "RECEIVER", "QUALITY", "LAST SEEN", "APP", "WRITING"),
 )
 
 CLOCK_STYLES = {ClockState.SYNCHRONIZED: "green", ClockState.HOLDOVER: "yellow", ClockState.NOT_SYNCHRONIZED: "red"}
@@ -42,6 +42,7 @@ def slot_line(chassis: str, record: SlotRecord) -> dict[str, object]:
         "receiver": record.receiver if there else None,
         "time_quality": record.time_quality if there else None,
         "status_at": to_iso(_microseconds(record.status_at)) if there else None,
+        "writing": record.writing if record.app else None,
     }
 
 
@@ -62,6 +63,7 @@ def slot_cells(chassis: str, record: SlotRecord, now_us: int) -> list[Cell]:
         Cell((record.time_quality or "-") if there else "-"),
         Cell("-" if seen_us is None else age(now_us - seen_us)),
         Cell(record.app or "-"),
+        Cell((record.writing or "-") if record.app else "-"),
     ]
 
 

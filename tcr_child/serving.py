@@ -15,6 +15,7 @@ from lantime.contract import TcrReady, child_address
 from lantime.http_sessions.keeper import Keeper
 from lantime.http_sessions.recorder import Recorder
 from lantime.settings import LantimeSettings
+from tcr_child.configuring import Configuring
 from tcr_child.handlers import handlers
 from tcr_child.slot import TcrSlot
 
@@ -29,6 +30,8 @@ def slot_app(
     device: LantimeClient | None,
     clock: Clock,
     database: Database,
+    *,
+    configuring: Configuring,
     rules: AlarmRules = DEFAULT_RULES,
 ) -> App[TcrSlot]:
     """Return the app of one slot; it publishes that it is ready whenever it becomes the active one.
@@ -36,18 +39,17 @@ def slot_app(
     ``device`` may be shared by the apps of several slots: each keeps its own HTTP sessions.
     """
     address, recorder = child_address(chassis, slot), Recorder()
+    own_view = device and device.reporting_to(recorder.record)
 
     def say_ready(shift: Shift) -> None:
-        shift.client.publish(TcrReady(slot=slot, interapp=version("lantime-interapp")))
+        shift.client.publish(TcrReady(slot=slot, interapp=version("lantime-interapp"), writing=configuring.shown))
         while not shift.wait(READY_PAUSE_SECONDS):
             continue
 
     return App(
         address=address,
         registry=handlers,
-        resource=TcrSlot(
-            chassis, slot, device and device.reporting_to(recorder.record), clock, recorder=recorder, rules=rules
-        ),
+        resource=TcrSlot(chassis, slot, own_view, clock, configuring=configuring, recorder=recorder, rules=rules),
         duty=say_ready,
         more_duties=() if device is None else (Keeper(address, recorder, database).keep,),
     )
@@ -61,12 +63,18 @@ class Slots:
         self._clock = clock
         self._rules = rules
         self._device = LantimeClient.from_settings(settings, clock=clock) if settings.url else None
+        self._configuring = Configuring.from_settings(settings)
         self._host: Host | None = None
         self._served: set[str] = set()
         self._ending: dict[str, threading.Thread] = {}
 
     def say_what_is_missing(self) -> None:
-        """Warn when there is no way to the device: the services then know only what the chassis' service tells them."""
+        """Warn when there is no way to the device: the services then know only what the chassis' service tells them.
+
+        Where they may write, that is said too.
+        """
+        if self._configuring.enabled:
+            log.info("may write to the device", profile=self._configuring.profile.name, save=self._configuring.save)
         if self._device is None or self._device.credentials_missing:
             log.warning(
                 "no login for the device: tcr.poll-now is rejected",
@@ -76,7 +84,16 @@ class Slots:
     def serve(self, host: Host, slot: str) -> None:
         """Run the app of a slot. Raises TableUnavailable."""
         self._host = host
-        host.add(slot_app(self.chassis, slot, self._device, self._clock, host.database, self._rules))
+        app = slot_app(
+            self.chassis,
+            slot,
+            self._device,
+            self._clock,
+            host.database,
+            configuring=self._configuring,
+            rules=self._rules,
+        )
+        host.add(app)
         self._served.add(slot)
 
     def change(self, host: Host, wanted: set[str]) -> None:

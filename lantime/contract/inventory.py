@@ -44,6 +44,8 @@ class SlotRecord(ContractDocument):
     """Whether a module sits in it; its last known model and serial number stay when it was removed."""
     app: str | None = None
     """Address of the service that serves it; None when none does."""
+    writing: str | None = None
+    """``read-only``, or the write profile of that service; None as long as it did not say."""
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     """When a poll last saw the slot; at most 10 s behind."""

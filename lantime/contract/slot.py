@@ -82,6 +82,8 @@ class TcrReady(Event):
     slot: str
     interapp: str
     """Version of the service's software."""
+    writing: str | None = None
+    """``read-only``, or the name of the write profile by which it writes; None from a service that does not say."""
 
 
 class SyncState(ContractDocument):

@@ -38,7 +38,7 @@ from lantime.settings import LantimeSettings
 from lantime.simulator.server import Simulator
 from modular_parent.service import ChassisService
 from servers.processes import eventually
-from tcr_child.service import SlotPool
+from tcr_child.pool import PoolMember
 
 PASSWORD = "Gehe1m&Streng"
 CHASSIS = "m1000-a"
@@ -57,7 +57,7 @@ class Services:
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self._host)
-        for service in (ChassisService(self._settings, SystemClock()), SlotPool(self._settings, SystemClock())):
+        for service in (ChassisService(self._settings, SystemClock()), PoolMember(self._settings, SystemClock())):
             service.start(self._host)
             self._stack.callback(service.stop)
         eventually(lambda: SLOT in self._host.apps(), what="the slot is served")

@@ -78,6 +78,7 @@ def test_every_setting_is_documented(settings: type[EnvironmentSettings]) -> Non
         "docs/sending.md",
         "docs/extend.md",
         "docs/simulator.md",
+        "docs/configuration.md",
     ],
 )
 def test_every_command_that_a_page_names_exists(page: str) -> None:

@@ -21,6 +21,7 @@ from lantime.errors import (
     DeviceUnreachable,
     LoginRefused,
     Problem,
+    Refusal,
     RequestGivenUp,
     SlotNotFound,
     UnexpectedAnswer,
@@ -638,7 +639,7 @@ def test_ca_file_that_cannot_be_used(tmp_path: Any) -> None:
 
 def test_errors_belong_to_the_framework() -> None:
     """Every device error is an InterAppError that keeps URL, status and body."""
-    error = WriteRefused("no", url="https://a:b@m1000/x", status=409, body="conflict")
+    error = WriteRefused(Refusal.CONFLICT, url="https://a:b@m1000/x", verb="PUT", status=409, body="conflict")
     assert isinstance(error, DeviceError)
     assert isinstance(error, InterAppError)
     assert (error.url, error.status, error.body) == ("https://m1000/x", 409, "conflict")

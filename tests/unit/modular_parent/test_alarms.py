@@ -61,7 +61,7 @@ class Installation:
         self.harness = harness
         self.device = Device()
         client = harness.host.client(ADDRESS)
-        self.chassis = Chassis(ADDRESS, self.device, client, harness.clock, AlarmRules())  # type: ignore[arg-type]  # what it uses of it
+        self.chassis = Chassis(ADDRESS, self.device, client, harness.clock, rules=AlarmRules())  # type: ignore[arg-type]  # what it uses of it
         self.events: list[str] = []
         harness.serve(told, self.events, "display")
         harness.serve(handlers, self.chassis, ADDRESS)

@@ -34,6 +34,7 @@ from lantime.contract import (
 from lantime.errors import DeviceError, DeviceUnreachable
 from lantime.status.states import ClockState
 from modular_parent.chassis import Chassis
+from modular_parent.listing import slot_line
 from modular_parent.sparing import BEHIND_SECONDS
 from modular_parent.sync import SYNC, SyncRecord
 
@@ -253,6 +254,28 @@ def test_a_service_that_comes_up_is_welcomed(chassis: Chassis, kept: Kept) -> No
     for slot in ("clk2", "pwr1", "none"):
         chassis.welcome(slot)
     assert kept.told() == []
+
+
+def test_what_a_service_says_of_its_writing_is_kept(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """Whether a slot's service writes is kept when it comes up, over polls, and said anew by another service of the slot."""
+    chassis.poll()
+    chassis.welcome("clk1", "read-only")
+    assert kept.slot("clk1").writing == "read-only"
+    chassis.poll()
+    assert kept.slot("clk1").writing == "read-only"
+    chassis.welcome("clk1", "field")
+    assert kept.slot("clk1").writing == "field"
+    assert slot_line(ADDRESS, kept.slot("clk1"))["writing"] == "field"
+
+
+def test_a_service_that_comes_up_before_its_slot_is_seen_is_remembered(chassis: Chassis, kept: Kept) -> None:
+    """What a service said before the first poll found its slot is kept with the slot; a slot without a service says nothing."""
+    chassis.welcome("clk1", "field")
+    assert (SLOTS, "clk1") not in kept.documents
+    chassis.poll()
+    assert kept.slot("clk1").writing == "field"
+    empty = kept.slot("clk1").model_copy(update={"app": None})
+    assert slot_line(ADDRESS, empty)["writing"] is None
 
 
 def test_a_new_parent_reports_with_its_next_poll(

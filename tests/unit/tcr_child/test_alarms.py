@@ -45,7 +45,7 @@ class Service:
 
     def __init__(self, rules: AlarmRules | None = None) -> None:
         self.clock = ManualClock()
-        self.slot = TcrSlot("m1000-a", "clk1", None, self.clock, rules or AlarmRules())
+        self.slot = TcrSlot("m1000-a", "clk1", None, self.clock, rules=rules or AlarmRules())
         self.documents = KeptDocuments()
         self.settling: list[tuple[SettleAlarms, int | None]] = []
 

@@ -42,7 +42,7 @@ def set_now(documents: KeptDocuments, recorder: Recorder, *, commit: bool = True
 def slot(recorder: Recorder) -> Any:
     """Return a slot whose service talks to a device."""
     device: Any = SimpleNamespace(spec=LantimeClient)
-    return TcrSlot("m1000-a", "clk1", device, ManualClock(), recorder)
+    return TcrSlot("m1000-a", "clk1", device, ManualClock(), recorder=recorder)
 
 
 @pytest.mark.parametrize(
