@@ -94,13 +94,16 @@ class Device:
 
     def __init__(self) -> None:
         self.slots: list[dict[str, Any]] = []
+        self.model: str | None = "m1000"
         self.error: DeviceError | None = None
 
     def status(self) -> DeviceAnswer:
         """Answer."""
         if self.error is not None:
             raise self.error
-        return DeviceAnswer(url="http://device", body={"data": {"chassis0": {"model": "m1000", "slots": self.slots}}})
+        return DeviceAnswer(
+            url="http://device", body={"data": {"chassis0": {"model": self.model, "slots": self.slots}}}
+        )
 
     def hold(self, **modules: Any) -> None:
         """Put these modules into the slots."""
@@ -320,3 +323,11 @@ def test_a_service_is_not_told_that_its_slot_is_empty_when_nobody_knows(
     chassis.welcome("clk1")
     (report,) = [message for _, message in kept.sent if message.kind == "tcr.module-status"]
     assert report.unreadable
+
+
+def test_what_an_answer_does_not_say_of_the_chassis_stays(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """A chassis that once does not tell its model keeps the one that is known."""
+    chassis.poll()
+    device.model = None
+    chassis.poll()
+    assert kept.chassis().model == "m1000"
