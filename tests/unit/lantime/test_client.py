@@ -466,7 +466,7 @@ def test_any_path_of_the_api_can_be_read() -> None:
     """Another path than the status is read with the same login; one that the device has not is an error."""
     with client(answering(httpx.Response(200, json={"data": {"icode": 0}}))) as device:
         assert device.read("/api/config/chassis0").body == {"data": {"icode": 0}}
-    with client(answering(httpx.Response(404))) as device, pytest.raises(ApiDisabled):
+    with client(answering(httpx.Response(404))) as device, pytest.raises(WriteRefused):
         device.read("/api/config/chassis0")
 
 

@@ -294,7 +294,7 @@ def test_configurations_are_in_it_when_the_device_gives_them() -> None:
         "chassis0.clk1": {"data": {"receiver": {"icode": "g146"}, "comment": "<text-1>"}}
     }
     refused = report()["configurations"]["chassis0.clk1"]
-    assert refused == {"not read": "ApiDisabled", "http status": 404}
+    assert refused == {"not read": "WriteRefused", "http status": 404}
 
 
 def test_a_deep_answer_ends_no_report() -> None:

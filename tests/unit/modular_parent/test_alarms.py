@@ -35,6 +35,8 @@ def cleared(event: AlarmCleared, ctx: Any) -> None:
 class Device:
     """A device that answers with these slots, or does not answer."""
 
+    url = "http://device"
+
     def __init__(self) -> None:
         self.body: dict[str, Any] = {}
         self.error: DeviceError | None = None

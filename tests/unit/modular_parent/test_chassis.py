@@ -114,6 +114,7 @@ class Device:
     def __init__(self) -> None:
         self.slots: list[dict[str, Any]] = []
         self.more: dict[str, Any] = {}
+        self.model: str | None = "m1000"
         self.serial: str | None = "c1"
         self.error: DeviceError | None = None
 
@@ -121,7 +122,7 @@ class Device:
         """Answer."""
         if self.error is not None:
             raise self.error
-        chassis = {"model": "m1000", "serial-number": self.serial, "slots": self.slots}
+        chassis = {"model": self.model, "serial-number": self.serial, "slots": self.slots}
         return DeviceAnswer(url=self.url, body={"data": {"chassis0": chassis, **self.more}})
 
     def hold(self, **modules: Any) -> None:
@@ -535,3 +536,11 @@ def test_a_chassis_that_does_not_tell_its_serial_number_is_the_same(
         chassis.poll()
         assert kept.told() == []
         assert kept.chassis().serial == "c1"
+
+
+def test_what_an_answer_does_not_say_of_the_chassis_stays(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """A chassis that once does not tell its model keeps the one that is known."""
+    chassis.poll()
+    device.model = None
+    chassis.poll()
+    assert kept.chassis().model == "m1000"
