@@ -138,7 +138,7 @@ def _checked(mode: OutputMode, given: Mapping[str, Any], before: OutputSettings)
         try:
             found = OUTPUT.validate_python(_plain({name: each for name, each in wanted.items() if name not in wrong}))
         except ValidationError as still:
-            raise invalid_setting(still, f"mode {mode}") from still
+            raise invalid_setting(still, f"mode {mode}", OUTPUT_CLASSES[mode].model_fields) from still
     # Only what was set on purpose is written: a default of ours is no wish.
     set_on_purpose = {name: getattr(found, name) for name in found.model_fields_set}
     return {name: _reported(value) for name, value in set_on_purpose.items()}

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
-
 from lantime.configuration.invalid import InvalidSetting
 from lantime.configuration.model import ReportedPart, Whole
 from lantime.configuration.plan import Leaf, Plan, plan_leaves
@@ -150,7 +148,7 @@ class SerialPortSettings(ReportedPart):
 class SynthesizerSettings(ReportedPart):
     """The synthesizer as the device reports it; ``state`` is what it does (disabled, off, free, drifting, sync)."""
 
-    frequency_decihertz: int | None = Field(default=None)
+    frequency_decihertz: int | None = None
     phase_decidegrees: int | None = None
     state: str | None = None
 

@@ -96,7 +96,7 @@ def test_two_handlers_for_one_kind_are_refused_naming_both() -> None:
 
 def test_a_module_of_the_working_folder_is_tried_out(trial: object) -> None:
     """INTERAPP_PLUGINS names registries that no package installs, also in the working folder."""
-    (extension,) = registries.load_extensions(trial())  # type: ignore[operator]
+    (extension,) = (each for each in registries.load_extensions(trial()) if each.name == "door")  # type: ignore[operator]
     assert (extension.name, extension.extends) == ("door", "tcr")
     assert "door.open" in extension.catalogue
 
