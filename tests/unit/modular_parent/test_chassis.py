@@ -521,7 +521,7 @@ def test_another_chassis_starts_anew(chassis: Chassis, kept: Kept, device: Devic
     gone = (f"{ADDRESS}.clk2", "tcr.module-status")
     assert kept.told() == [("", "chassis.replaced"), CHANGED, ASSIGN, REPORT, gone]
     assert (kept.slot("clk1").first_seen, kept.slot("clk1").serial) == (now, "77")
-    assert {key for of, key in kept.documents if of in (SLOTS, SYNC)} == {"clk1", "io1"}
+    assert {key for key in kept.documents if key[0] in {SLOTS, SYNC}} == {(SLOTS, "clk1"), (SLOTS, "io1")}
     chassis.poll()
     assert kept.told() == []
 
