@@ -18,8 +18,8 @@ def device_finding(problem: str | None) -> Finding:
 
 
 def slot_findings(slots: Iterable[SlotRecord]) -> list[Finding]:
-    """Return what a poll says of every slot that ever held a module."""
-    return [finding for record in slots if record.model is not None for finding in _slot(record)]
+    """Return what a poll says of every slot; where no module is known (any more: it was moved), none is missing."""
+    return [finding for record in slots for finding in _slot(record)]
 
 
 def _slot(record: SlotRecord) -> tuple[Finding, Finding]:
@@ -28,7 +28,7 @@ def _slot(record: SlotRecord) -> tuple[Finding, Finding]:
         Finding(
             alarm=Alarm.MODULE_MISSING,
             slot=record.slot,
-            facts={"module": not record.present},
+            facts={"module": record.model is not None and not record.present},
             details=AlarmDetails(model=record.model, serial=record.serial),
             note=f"{record.slot}, last seen in it: {module}",
         ),

@@ -154,6 +154,7 @@ class Fleet:
             "LANTIME_POLL_SECONDS": "1",
             # At once: no message waits for its time where a test wants every row final.
             "ALARM_CLEAR_SECONDS": "0",
+            "ALARM_FLAPPING_RAISES": "100",
         }
 
     def __enter__(self) -> Self:

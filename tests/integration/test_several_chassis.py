@@ -168,9 +168,17 @@ def test_a_chassis_that_is_broken_delays_no_other(site: Site) -> None:
     assert "hangs" not in problems
 
 
+NOTIFICATION = "chassis.notification"
+
+
+def changes(kinds: list[str]) -> int:
+    """Return how often a change of the system was told."""
+    return kinds.count("chassis.system-changed")
+
+
 @pytest.mark.parametrize("api", [10, 20])
 def test_events_of_each_chassis_once_across_restarts(site: Site, api: int) -> None:
-    """A lost signal is one change and one notification of its chassis; a restart repeats nothing, and misses nothing."""
+    """A lost signal is one change of its chassis, and its notifications are told; a restart repeats nothing, and misses nothing."""
     clock = ManualClock()
     with Simulator(api=api, clock=clock) as loses, Simulator(api=api) as keeps:
         site.listed(("m1000-a", loses.url), ("m1000-b", keeps.url))
@@ -179,8 +187,9 @@ def test_events_of_each_chassis_once_across_restarts(site: Site, api: int) -> No
         eventually(lambda: site.known()["m1000-a"].system, PATIENCE_S, "its system is known")
         clock.advance(5)
         loses.lose_signal("clk1")
-        both = ["chassis.notification", "chassis.system-changed"]
-        eventually(lambda: sorted(site.events("m1000-a")) == both, PATIENCE_S, "two events")
+        eventually(lambda: changes(site.events("m1000-a")), PATIENCE_S, "the change is told")
+        lost = site.events("m1000-a").count(NOTIFICATION)
+        assert (changes(site.events("m1000-a")), lost > 0) == (1, True)
         system = site.known()["m1000-a"].system
         assert system is not None
         assert system.state.clock is ClockState.HOLDOVER
@@ -194,11 +203,13 @@ def test_events_of_each_chassis_once_across_restarts(site: Site, api: int) -> No
         host = site.start(parent.build)
         host.client("operator").request(PollChassisNow(), to="m1000-a", timeout=PATIENCE_S)
         host.client("operator").request(GetInventory(), to="m1000-a", timeout=PATIENCE_S)
-        assert sorted(site.events("m1000-a")) == sorted([*both, "chassis.notification", "chassis.notification"])
+        missed = site.events("m1000-a")
+        assert changes(missed) == 1, "it ended as it was"
+        assert missed.count(NOTIFICATION) > 2 * lost, "those of the loss again, and those of the return"
         site.stop()
 
         host = site.start(parent.build)
         answer = host.client("operator").request(PollChassisNow(), to="m1000-a", timeout=PATIENCE_S)
         assert isinstance(answer, Inventory)
-        assert len(site.events("m1000-a")) == 4
+        assert site.events("m1000-a") == missed
         assert site.events("m1000-b") == []

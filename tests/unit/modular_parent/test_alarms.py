@@ -112,6 +112,16 @@ def test_a_pulled_module_is_missing_until_one_is_there(installation: Installatio
     assert installation.poll(after=10) == ["cleared module-missing clk2"]
 
 
+def test_a_module_that_is_found_in_another_slot_is_not_missing(installation: Installation) -> None:
+    """A module that was pulled and is plugged into another slot is missing nowhere after the quiet time."""
+    installation.device.hold(clk1="1", clk2=None, esi1=None)
+    assert installation.poll() == ["raised module-missing clk2"]
+    installation.device.hold(clk1="1", clk2=None, esi1="2")
+    installation.poll()
+    assert installation.poll(after=10) == ["cleared module-missing clk2"]
+    assert installation.active() == {}
+
+
 def test_time_alone_ends_an_alarm_between_two_polls(installation: Installation) -> None:
     """Where polls are rare, the service's message to itself ends what was quiet."""
     installation.device.hold(clk1="1", clk2=None)

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from pydantic import BaseModel
 
 from broker.cli.root import interapp
+from broker.lifecycle.clock import SystemClock
 from broker.messages.effects import DocumentWrite
 from broker.table.database import Database
 from broker.table.documents import write_documents
@@ -21,6 +22,14 @@ from lantime.status import ClockState, ReceiverState, parse_slot
 
 NOW = datetime.now(UTC)
 EARLIER = NOW - timedelta(minutes=5)
+
+
+@pytest.fixture(autouse=True)
+def _standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command look at the clock when the records here were made."""
+    monkeypatch.setattr(SystemClock, "now_us", lambda _clock: round(NOW.timestamp() * 1_000_000))
+
+
 TCR: dict[str, Any] = {
     "info": {"model": "tcr180", "serial-number": "068", "sensors": {"temperature-1": 41.5, "temperature-2": 0.0}},
     "mrs": [

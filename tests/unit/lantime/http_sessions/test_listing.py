@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from broker.cli.root import interapp
+from broker.lifecycle.clock import SystemClock
 from broker.messages.effects import DocumentWrite
 from broker.table.database import Database
 from broker.table.documents import write_documents
@@ -39,6 +40,12 @@ KEYS = [
     "bytes_received",
     "error",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command look at the clock when the records here were made."""
+    monkeypatch.setattr(SystemClock, "now_us", lambda _clock: round(NOW.timestamp() * 1_000_000))
 
 
 def session(path: str, seconds_ago: float, **fields: Any) -> HttpSession:
