@@ -121,6 +121,9 @@ class Assigner:
                 else:
                     tx.documents.put(POOL, slot, post)
         for slot, post in changed.items():
+            if post == nobody:
+                log.info("assigned to nobody of the pool", app=self._chassis, slot=slot)
+                continue
             log.info("assigned", app=self._chassis, slot=slot, server=post.server or "-", standby=post.standby or "-")
 
     def _read(self, collection: str, model: type[ModelT]) -> dict[str, ModelT]:

@@ -160,19 +160,21 @@ class Chassis:
             warnings=look.warnings,
         )
         chassis, replaced = succeed(kept, seen)
+        past: list[SlotRecord] = []
         if kept is not None and replaced:
-            self._start_anew(tx, look, now, kept, chassis)
+            past = self._start_anew(tx, look, now, kept, chassis)
         if not sparing or worth_writing(kept, chassis, "last_poll"):
             tx.documents.put(CHASSIS, self.address, chassis)
         keep_system(tx, self.address, look, now, sparing=sparing)
         keep_notifications(tx, self.address, look, now)
         if look.slots is None:
-            self._keep_alarms(tx, [device_finding(None)], now)
+            self._keep_alarms(tx, [device_finding(None), *slot_findings(past)], now)
             return
         known = tx.documents.all(SLOTS, SlotRecord)
         diffs = compare(known, look.slots, chassis=self.address, now=now, complete=look.complete)
         keep_clocks(tx.documents, diffs, look.slots, now, sparing=sparing)
-        self._keep_alarms(tx, [device_finding(None), *slot_findings(diff.after for diff in diffs.values())], now)
+        slots = [*past, *(diff.after for diff in diffs.values())]
+        self._keep_alarms(tx, [device_finding(None), *slot_findings(slots)], now)
         for slot, diff in diffs.items():
             after = diff.after.model_copy(update={"writing": self._writes.get(slot, diff.after.writing)})
             if not sparing or worth_writing(diff.before, after, "last_seen", "status_at"):
@@ -185,12 +187,18 @@ class Chassis:
 
     def _start_anew(
         self, tx: Transaction, look: ChassisLook, now: datetime, before: ChassisRecord, after: ChassisRecord
-    ) -> None:
-        """Forget the slots of a chassis that was replaced; services without a TCR in the new one are told that it is gone."""
+    ) -> list[SlotRecord]:
+        """Forget the slots of a chassis that was replaced; services without a TCR in the new one are told that it is gone.
+
+        Return its slots as those in which no module is known any more: none is missing there.
+        """
         log.warning("another chassis answers", app=self.address, before=before.serial, after=after.serial)
         tx.publish(ChassisReplaced(before=before, after=after))
-        for slot, record in tx.documents.all(SLOTS, SlotRecord).items():
+        slots = tx.documents.all(SLOTS, SlotRecord)
+        for slot, record in slots.items():
             tx.documents.delete(SLOTS, slot)
+            # The service goes on and says this only when it comes up; we may not have been there then.
+            self._writes.setdefault(slot, record.writing)
             report = _report(record, look, now)
             if record.app is not None and report.module is None:
                 tx.send(report, to=record.app)
@@ -199,6 +207,7 @@ class Chassis:
                 tx.documents.delete(collection, slot)
         for collection in (SYSTEM, NOTIFICATIONS):
             tx.documents.delete(collection, self.address)
+        return [SlotRecord(slot=slot, first_seen=now) for slot in slots]
 
     def _tell(self, tx: Transaction, slot: str, diff: SlotDiff, chassis: ChassisRecord) -> None:
         if diff.change is not None:
@@ -250,7 +259,12 @@ class Chassis:
                 return
             since = record.problem_since if record.problem else self._now()
             # The last poll that succeeded may be newer than what sparing wrote of it.
-            trouble = {"problem": problem, "problem_since": since, "last_poll": self._looked_at or record.last_poll}
+            trouble = {
+                "url": self._device.url,
+                "problem": problem,
+                "problem_since": since,
+                "last_poll": self._looked_at or record.last_poll,
+            }
             tx.documents.put(CHASSIS, self.address, record.model_copy(update=trouble))
 
     def _succeeded(self) -> None:

@@ -72,13 +72,12 @@ def sync_changed(event: SyncChanged, ctx: Context[Chassis]) -> None:
     known = ctx.documents.get(SYNC, event.slot, SyncRecord)
     if known is not None and known.observed_at > event.observed_at:
         return
-    log.info(
-        "sync changed",
-        app=ctx.app,
-        slot=event.slot,
-        clock=f"{event.before.clock} -> {event.after.clock}",
-        receiver=f"{event.before.receiver} -> {event.after.receiver}",
-    )
+    states = {
+        "clock": (event.before.clock, event.after.clock),
+        "receiver": (event.before.receiver, event.after.receiver),
+    }
+    changed = {name: f"{before} -> {after}" for name, (before, after) in states.items() if before != after}
+    log.info("sync changed", app=ctx.app, slot=event.slot, **changed)
     ctx.documents.put(SYNC, event.slot, SyncRecord(state=event.after, observed_at=event.observed_at))
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import structlog
 
 from broker.runtime.client import Transaction
-from lantime.contract import NOTIFICATIONS, SYSTEM, NotificationsRecord, SystemRecord
+from lantime.contract import NOTIFICATIONS, SYSTEM, NotificationsRecord, SystemRecord, SystemState
 from modular_parent.look import ChassisLook
 from modular_parent.sparing import worth_writing
 from modular_parent.system import newly_triggered, notifications_seen, system_change, system_seen
@@ -21,18 +21,23 @@ def keep_system(tx: Transaction, chassis: str, look: ChassisLook, now: datetime,
         return
     changed = system_change(known, after)
     if changed is not None:
-        log.info(
-            "system changed",
-            app=chassis,
-            reference=f"{changed.before.reference} -> {changed.after.reference}",
-            clock=f"{changed.before.clock} -> {changed.after.clock}",
-            leds=", ".join(f"{led.name} {led.colour}" for led in changed.after.leds),
-        )
+        log.info("system changed", app=chassis, **_differences(changed.before, changed.after))
         tx.publish(changed)
     # Only a change of the state must be kept at once: load, uptime and offsets differ with every poll.
     same_status = known and known.model_copy(update={"status": after.status})
     if not sparing or worth_writing(same_status, after, "observed_at"):
         tx.documents.put(SYSTEM, chassis, after)
+
+
+def _differences(before: SystemState, after: SystemState) -> dict[str, str]:
+    """Return what of the state is another now, as the log says it."""
+    leds = [f"{led.name} {led.colour}" for led in after.leds if led not in before.leds]
+    said = {
+        "reference": "" if before.reference == after.reference else f"{before.reference} -> {after.reference}",
+        "clock": "" if before.clock is after.clock else f"{before.clock} -> {after.clock}",
+        "leds": ", ".join(leds),
+    }
+    return {name: text for name, text in said.items() if text}
 
 
 def keep_notifications(tx: Transaction, chassis: str, look: ChassisLook, now: datetime) -> None:

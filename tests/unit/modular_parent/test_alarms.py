@@ -122,6 +122,16 @@ def test_a_module_that_is_found_in_another_slot_is_not_missing(installation: Ins
     assert installation.active() == {}
 
 
+def test_another_chassis_misses_no_module_of_the_old_one(installation: Installation) -> None:
+    """When another chassis answers, what was missing in a slot that it does not have is missing no more."""
+    for serial, there in (("c1", True), ("c2", False)):
+        installation.device.hold(clk1="1", **({"clk2": None} if there else {}))
+        installation.device.body["serial-number"] = serial
+        installation.poll()
+    assert installation.poll(after=10) == ["cleared module-missing clk2"]
+    assert installation.active() == {}
+
+
 def test_time_alone_ends_an_alarm_between_two_polls(installation: Installation) -> None:
     """Where polls are rare, the service's message to itself ends what was quiet."""
     installation.device.hold(clk1="1", clk2=None)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from broker.errors import TableUnavailable
 from broker.handlers.context import Documents, Outbox
@@ -32,7 +33,7 @@ from lantime.contract import (
     SyncState,
     SystemChanged,
 )
-from lantime.errors import DeviceError, DeviceUnreachable
+from lantime.errors import DeviceError, DeviceUnreachable, Problem
 from lantime.status.states import ClockState
 from modular_parent.chassis import Chassis
 from modular_parent.listing import slot_line
@@ -524,6 +525,37 @@ def test_another_chassis_starts_anew(chassis: Chassis, kept: Kept, device: Devic
     assert {key for key in kept.documents if key[0] in {SLOTS, SYNC}} == {(SLOTS, "clk1"), (SLOTS, "io1")}
     chassis.poll()
     assert kept.told() == []
+
+
+def test_what_a_service_said_of_its_writing_outlives_the_chassis_and_the_process_it_was_said_to(
+    kept: Kept, device: Device, clock: ManualClock
+) -> None:
+    """A service that goes on while chassis and parent are replaced says nothing anew: what it said stays."""
+    before, after = (Chassis(ADDRESS, device, kept, clock) for _ in range(2))  # type: ignore[arg-type]  # what it uses of them
+    before.poll()
+    before.welcome("clk1", "field")
+    device.serial = "c2"
+    after.poll()
+    assert kept.slot("clk1").writing == "field"
+
+
+def test_a_chassis_that_never_answered_has_its_address(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """A device that gave no status yet is known by the URL that was tried."""
+    device.error = DeviceUnreachable(Problem.REFUSED, url=device.url)
+    with pytest.raises(DeviceUnreachable):
+        chassis.poll()
+    assert kept.chassis().url == device.url
+
+
+def test_the_log_says_what_of_the_system_changed(chassis: Chassis, device: Device) -> None:
+    """A change of the reference is one line that names the reference, and nothing that is as it was."""
+    for reference in ("clk1-tcr", "clk2-tcr"):
+        device.more = {"system": {"sync-status": {"clock-status": {"clock": "synchronized"}, "reference": reference}}}
+        with capture_logs() as logged:
+            chassis.poll()
+    (line,) = [line for line in logged if line["event"] == "system changed"]
+    assert line["reference"] == "clk1-tcr -> clk2-tcr"
+    assert not {"clock", "leds"} & line.keys()
 
 
 def test_a_chassis_that_does_not_tell_its_serial_number_is_the_same(
