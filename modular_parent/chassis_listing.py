@@ -49,7 +49,7 @@ def chassis_cells(known: KnownChassis, now_us: int) -> list[Cell]:
     """Return the cells of a chassis' line for people."""
     record = known.record
     state = known.system.state if known.system else None
-    quality = known.system.status.sync.time_quality.raw if known.system else None
+    quality = known.system.status.sync.time_quality.words if known.system else None
     clock = state.clock if state else ClockState.UNKNOWN
     polled_us = microseconds(record.last_poll)
     return [

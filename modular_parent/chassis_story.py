@@ -59,7 +59,7 @@ def _system(system: SystemRecord) -> Iterator[str]:
         ("clock", clock),
         ("oscillator", _joined(oscillator, sync.oscillator_type)),
         ("antenna", sync.antenna),
-        ("time quality", sync.time_quality.raw),
+        ("time quality", sync.time_quality.words),
         ("leap second", announced and _joined(announced, sync.leap_second_date)),
         ("holdover", ", ".join(filter(None, held))),
         ("device time", _written(status.current_time)),

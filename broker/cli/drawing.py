@@ -8,12 +8,13 @@ from rich.text import Text
 from broker.cli.plain import Cell
 from broker.observe.printable import printable
 
-ELASTIC = frozenset({"KIND", "FROM", "TO", "NOTE", "DETAIL", "HOST", "HANDLER", "FIELDS", "TEXT"})
+ELASTIC = frozenset({"KIND", "FROM", "TO", "NOTE", "DETAIL", "HOST", "HANDLER", "FIELDS", "TEXT", "PATH", "ERROR"})
 """Columns whose texts are cut where the terminal is too narrow."""
 
 DISPENSABLE = (
     *("TRIES", "TOOK", "FROM", "VERSION", "PACKAGE", "PID", "HOST", "HANDLER"),
-    *("SOFTWARE", "TYPE", "SERIAL", "RECEIVER", "QUALITY"),
+    *("WEB", "HOSTNAME", "FIRMWARE", "SOFTWARE", "TYPE", "SERIAL", "RECEIVER", "QUALITY"),
+    *("API", "SINCE", "DURATION"),
 )
 """Columns that are left out, the first first, where cutting alone would leave nothing to read."""
 

@@ -21,6 +21,7 @@ from lantime.contract.alarms import (
     AlarmRaised,
     EndedAlarm,
     SettleAlarms,
+    Severity,
 )
 
 log = structlog.get_logger("interapp.alarms")
@@ -117,9 +118,10 @@ def _say(place: Place, event: AlarmRaised | AlarmCleared) -> None:
     fields = {"app": place.app, "alarm": str(event.alarm), "severity": str(event.severity)}
     if isinstance(event, AlarmCleared):
         how = "alarm dismissed" if event.dismissed else "alarm cleared"
-        log.info(how, after=f"{event.duration_seconds:g} s", **fields)
+        log.info(how, **fields, after=f"{event.duration_seconds:.1f} s")
     else:
-        log.warning("alarm raised", text=event.text, **fields)
+        say = log.info if event.severity is Severity.INFO else log.warning
+        say("alarm raised", **fields, text=event.text)
 
 
 def _settling(

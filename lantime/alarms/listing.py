@@ -171,7 +171,8 @@ def _age(time: datetime, now: datetime) -> str:
 def _duration_seconds(alarm: ActiveAlarm | EndedAlarm, now: datetime) -> float:
     if isinstance(alarm, EndedAlarm):
         return alarm.duration_seconds
-    return max(0.0, (now - alarm.raised_at).total_seconds())
+    # As it will be told when it is cleared: what is gone by now lasts no longer.
+    return max(0.0, ((alarm.gone_since or now) - alarm.raised_at).total_seconds())
 
 
 def _iso(time: datetime | None) -> str | None:

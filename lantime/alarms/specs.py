@@ -50,7 +50,7 @@ SPECS: dict[Alarm, AlarmSpec] = {
     Alarm.SIGNAL_LOST: AlarmSpec(
         severity=Severity.ERROR,
         side=Side.SLOT,
-        text="The module reports no time code",
+        text="The module reports no time code that it can read",
         raised_when="no data available, or a signal of 0 %",
         cleared_when="data available, and a signal of more than 0 %",
         rests_on="bit 3 and signal: meaning SDK header and vendor document, keys inferred",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import JsonValue
+from structlog.testing import capture_logs
 
 from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.clock import ManualClock
@@ -93,6 +94,31 @@ def test_a_service_that_starts_raises_what_it_finds(service: Service) -> None:
     assert service.report(module("holdover")) == ["raised holdover", "raised sync-lost"]
     assert service.active().keys() == {"holdover", "sync-lost"}
     assert service.settling == []
+
+
+def test_a_signal_that_carries_no_data_is_no_contradiction(service: Service) -> None:
+    """With another code than the one that is set there is a signal and no data: the text does not say that nothing comes in."""
+    service.report(module() | {"tcr": {"signal": 100, "state": {"data-available": False}}})
+    text = service.active()["signal-lost"].text
+    assert text == "The module reports no time code that it can read: no data, signal 100 %"
+
+
+def test_the_log_warns_of_what_is_worth_a_warning(service: Service) -> None:
+    """An alarm of severity info is told as information, any other as a warning; a cleared one with its duration."""
+    with capture_logs() as logged:
+        for master in (0, 1):
+            sources: list[JsonValue] = [
+                {
+                    "object-id": f"priority{each}",
+                    "info": {"settings": {"id": {"type": name}}},
+                    "status": {"status": {"is-master": each == master}},
+                }
+                for each, name in enumerate(("irig", "ntp"))
+            ]
+            service.report(module() | {"mrs": sources})
+    levels = {line["alarm"]: line["log_level"] for line in logged if line["event"] == "alarm raised"}
+    assert levels == {"source-changed": "info", "lower-priority-source": "warning"}
+    assert [line["after"] for line in logged if line["event"] == "alarm cleared"] == ["0.0 s"]
 
 
 def test_an_alarm_is_cleared_by_a_message_of_the_service_to_itself(service: Service) -> None:

@@ -2,10 +2,13 @@
 
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from broker.cli.drawing import draw, fitting
 from broker.cli.plain import Cell, PlainTable
+from lantime.alarms.listing import ACTIVE_TITLES
+from modular_parent.chassis_listing import TITLES as CHASSIS_TITLES
 
 TITLES = ("ID", "KIND", "TRIES", "NOTE")
 LONG = "x" * 300
@@ -49,6 +52,26 @@ def test_drawn_fits_the_terminal() -> None:
         lines = drawn([[Cell("01234567"), Cell("t.ping"), Cell("1/3"), Cell(LONG)]], width).splitlines()
         assert len(lines) == 2
         assert "…" in lines[1]
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_chassis_keeps_its_name_on_a_narrow_terminal(width: int) -> None:
+    """The listings of chassis and alarms give up columns before names, states and times are cut."""
+    texts = {"CHASSIS": "m3000-a", "MODEL": "M3000", "CLOCK": "not-synchronized", "REFERENCE": "clk1-tcr"}
+    texts |= {"SERIAL": "030111009003", "FIRMWARE": "fw_7.10.008", "API": "20.05.013", "QUALITY": "< 10 us"}
+    texts |= {"HOSTNAME": "m3000.time.example.com", "WEB": "https://m3000.time.example.com", "LEDS": "green"}
+    row = [Cell(texts.get(title, "-")) for title in CHASSIS_TITLES]
+    kept = fitting(CHASSIS_TITLES, [row], width)
+    assert {"CHASSIS", "MODEL", "REFERENCE", "CLOCK", "LAST POLL", "PROBLEM"} <= {CHASSIS_TITLES[each] for each in kept}
+    assert sum(max(len(CHASSIS_TITLES[each]), len(row[each].text)) + 2 for each in kept) - 2 <= width
+
+
+def test_an_alarm_keeps_its_text_on_a_narrow_terminal() -> None:
+    """Where an alarm's text would be cut to nothing, since when and how long go first."""
+    texts = {"APP": "m1000-a.clk1", "SLOT": "clk1", "ALARM": "lower-priority-source", "SEVERITY": "warning"}
+    texts |= {"SINCE": "2026-11-26 19:58:17", "DURATION": "4.1 s", "TEXT": LONG}
+    kept = fitting(ACTIVE_TITLES, [[Cell(texts.get(title, "")) for title in ACTIVE_TITLES]], 80)
+    assert [ACTIVE_TITLES[each] for each in kept] == ["APP", "SLOT", "ALARM", "SEVERITY", "TEXT", "NOTE"]
 
 
 def test_narrow_terminals_lose_columns_not_ids() -> None:

@@ -91,6 +91,12 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
     structlog.reset_defaults()
 
 
+def test_what_is_gone_lasts_no_longer(kept: Kept) -> None:
+    """The duration of an alarm that is not cleared yet ends where the trouble did, as its clearing will say."""
+    (line,) = [json.loads(line) for line in kept.run("--json").stdout.splitlines() if "sync-lost" in line]
+    assert line["duration_seconds"] == 55.0
+
+
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
