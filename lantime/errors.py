@@ -214,10 +214,14 @@ class WriteFailed(DeviceError):
         self.rolled_back = rolled_back
         self.pending = pending
         reported = "could not be read" if now is None else _fields(now)
-        count = "" if pending is None else f", {pending} changes pending"
+        count = "" if pending is None else f", {pending} {'change' if pending == 1 else 'changes'} pending"
+        stays = rolled_back is not RolledBack.TRUE and pending != 0
+        way_out = (
+            "; look with tcr.get-configuration, drop what is staged with tcr.rollback-configuration" if stays else ""
+        )
         super().__init__(
             f"step '{step}' failed: {why}; before: {_fields(before)}; wanted: {_fields(wanted)}; "
-            f"rolled back: {rolled_back}; on the device now: {reported}{count}",
+            f"rolled back: {rolled_back}; on the device now: {reported}{count}{way_out}",
             url=url,
         )
 

@@ -32,7 +32,9 @@ def open_existing() -> Iterator[Database]:
     with open_listing() as database:
         if database is None:
             url = redacted(InterAppSettings.load().database_url)
-            raise NotFound(f"there is no handler table at {url} yet (INTERAPP_DATABASE_URL): nothing was sent")
+            raise NotFound(
+                f"there is no handler table at {url} yet (INTERAPP_DATABASE_URL): start a service, or name another"
+            )
         yield database
 
 

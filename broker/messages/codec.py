@@ -4,6 +4,7 @@ Only an older version and another content type make the detour over plain values
 check, just as strict, and one limit of depth hold for whatever comes in.
 """
 
+import re
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -20,6 +21,9 @@ MAX_DEPTH = 200
 
 SHOWN_VALUE = 80
 """How many characters of a refused value an error shows."""
+
+_BRANCH = re.compile(r"(function-[a-z]+|literal)\[.*\]")
+"""How pydantic names the branch of a union in the path of an error."""
 
 M = TypeVar("M", bound=Message)
 
@@ -109,7 +113,8 @@ def problems(error: ValidationError, most: int = 5) -> str:
     found = error.errors(include_url=False)
     clauses = []
     for item in found[:most]:
-        path = ".".join(map(str, item["loc"]))
+        # Of a union pydantic names the branch as well: a type of ours, and no place in the body.
+        path = ".".join(part for each in item["loc"] if not _BRANCH.fullmatch(part := str(each)))
         value = "" if item["type"] in ("missing", "json_invalid") else f" (got {_shown(item['input'])})"
         clauses.append(f"{path}: {item['msg']}{value}" if path else f"{item['msg']}{value}")
     if len(found) > most:

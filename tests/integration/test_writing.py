@@ -220,6 +220,7 @@ def test_a_step_that_fails_is_taken_back(
         "on the device now: inverted=false, pulse_length_ms=200, 0 changes pending",
     ):
         assert said in str(error)
+    assert "tcr.rollback-configuration" not in str(error)
     assert requests(device)[-1] == ("PUT", "/api/rollback")
     assert device.running(OUTPUT2)["pulse-length"] == 0.2
 
@@ -245,6 +246,7 @@ def test_a_rollback_that_fails_is_told(device: ConfigurableDevice, writer: Modul
     with pytest.raises(WriteFailed, match="rolling back failed as well") as failed:
         writer.change(half_a_second)
     assert (failed.value.rolled_back, failed.value.pending) == (RolledBack.FALSE, 2)
+    assert str(failed.value).endswith("drop what is staged with tcr.rollback-configuration")
     assert failed.value.now == failed.value.wanted
     assert device.running(OUTPUT2)["pulse-length"] == 0.2
 

@@ -4,12 +4,12 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from broker.errors import ContractError, InvalidMessage, UnsupportedVersion
 from broker.messages.codec import SHOWN_VALUE, decode, decode_envelope, encode
@@ -30,6 +30,18 @@ class SetOutput(Command[None]):
     length: float = 1.0
     at: datetime | None = None
     names: tuple[str, ...] = ()
+
+
+class SetOffset(Command[None]):
+    kind: ClassVar[str] = "test.set-offset"
+    minutes: Annotated[int, AfterValidator(abs)] | Literal["unset"] | None = None
+
+
+def test_the_branch_of_a_union_is_no_place_in_the_body() -> None:
+    """A value that fits no branch of a union is told by the field's name, not by how pydantic calls the branches."""
+    with pytest.raises(InvalidMessage) as caught:
+        decode(SetOffset, b'{"minutes": "x"}')
+    assert [clause.partition(": ")[0] for clause in str(caught.value).split(": ", 1)[1].split("; ")] == ["minutes"] * 2
 
 
 def envelope(body: bytes = b'{"output": 1}', **fields: object) -> Envelope:
