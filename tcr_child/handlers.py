@@ -55,6 +55,7 @@ def assign_slot(command: AssignSlot, ctx: Context[TcrSlot]) -> None:
         served = f"{ctx.resource.chassis}.{ctx.resource.slot}"
         raise Reject(f"the assignment is for {command.chassis}.{command.slot}, this is {served}")
     known = ctx.documents.get(MODULE, STATUS, ModuleRecord)
+    before = ctx.documents.get(MODULE, ASSIGNMENT, Assignment)
     ctx.documents.put(
         MODULE,
         ASSIGNMENT,
@@ -69,7 +70,9 @@ def assign_slot(command: AssignSlot, ctx: Context[TcrSlot]) -> None:
             outdated_until=outdated_until(known, command.model, command.serial),
         ),
     )
-    log.info("assigned", app=ctx.app, model=command.model, serial=command.serial or "unknown")
+    # A service that comes up is told by its chassis and by the poll alike: that is one piece of news.
+    if before is None or (before.model, before.serial) != (command.model, command.serial):
+        log.info("assigned", app=ctx.app, model=command.model, serial=command.serial or "unknown")
 
 
 @handlers.handles(ReportModule)

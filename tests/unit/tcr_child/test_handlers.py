@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, JsonValue
+from structlog.testing import capture_logs
 
 from broker.handlers.context import Context, Documents, Outbox
 from broker.handlers.outcome import Failed, Outcome, Retry, Succeeded
@@ -239,6 +240,14 @@ def test_the_same_module_assigned_again_stays_shown(service: Service, serial: st
     service.report(module())
     service.handle(AssignSlot(chassis=CHASSIS, slot="clk1", model="tcr180", serial=serial))
     assert service.status().status is not None
+
+
+def test_an_assignment_is_one_piece_of_news(service: Service) -> None:
+    """An assignment that says what is known already leaves no second line in the log; another module leaves one."""
+    with capture_logs() as logged:
+        for serial in ("1", "1", "2"):
+            service.handle(assignment(serial=serial))
+    assert [line["serial"] for line in logged if line["event"] == "assigned"] == ["1", "2"]
 
 
 def test_a_module_that_was_read_before_its_assignment_is_shown(service: Service) -> None:
