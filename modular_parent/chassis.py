@@ -201,7 +201,7 @@ class Chassis:
             self._writes.setdefault(slot, record.writing)
             report = _report(record, look, now)
             if record.app is not None and report.module is None:
-                tx.send(report, to=record.app)
+                tx.send(report.model_copy(update={"served": False}), to=record.app)
         for collection, kept in ((SYNC, SyncRecord), (CLOCKS, ModuleRecord)):
             for slot in tx.documents.all(collection, kept):
                 tx.documents.delete(collection, slot)
@@ -286,4 +286,5 @@ def _report(record: SlotRecord, look: ChassisLook, observed_at: datetime) -> Rep
         api_major=look.chassis.api_major,
         module=seen.module if seen is not None and has_tcr else None,
         unreadable=unreadable,
+        served=record.app is not None,
     )

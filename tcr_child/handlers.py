@@ -7,7 +7,7 @@ from broker.handlers.context import Context
 from broker.handlers.executor import MessageExecutor
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import Backoff
-from lantime.alarms.keep import dismiss_alarm, keep_alarms
+from lantime.alarms.keep import dismiss_alarm, end_alarms, keep_alarms
 from lantime.alarms.module import module_findings
 from lantime.alarms.step import Place
 from lantime.client import LantimeClient
@@ -87,6 +87,9 @@ def module_status(command: ReportModule, ctx: Context[TcrSlot]) -> None:
     record = seen(known, slot, command.observed_at)
     if record is not None:
         _keep(known, record, ctx)
+        if not command.served:
+            # The service may end before any quiet time is over, and then nobody is there to clear or dismiss them.
+            end_alarms(ctx, _place(ctx), observed_at=command.observed_at, rules=ctx.resource.rules)
 
 
 @handlers.handles(SettleAlarms)

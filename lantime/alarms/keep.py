@@ -11,7 +11,7 @@ from broker.messages.message import Command, Event
 from lantime.alarms.finding import Finding, alarm_key
 from lantime.alarms.rules import AlarmRules
 from lantime.alarms.specs import SPECS, Side
-from lantime.alarms.step import AlarmMemory, Place, Step, dismiss, step
+from lantime.alarms.step import AlarmMemory, Place, Step, dismiss, end, step
 from lantime.contract.alarms import (
     ALARM_HISTORY,
     ALARMS,
@@ -85,6 +85,15 @@ def dismiss_alarm(
     done = dismiss(place, known, memory, key, now=now, rules=rules)
     _write(effects, place, known, memory, done)
     effects.documents.put(ALARM_MEMORY, place.app, done.memory)
+
+
+def end_alarms(effects: Effects, place: Place, *, observed_at: datetime, rules: AlarmRules) -> None:
+    """End all alarms: what they are of is gone for good."""
+    known, memory = _kept(effects, place)
+    if known:
+        done = end(place, known, memory, now=observed_at, rules=rules)
+        _write(effects, place, known, memory, done)
+        effects.documents.put(ALARM_MEMORY, place.app, done.memory)
 
 
 def _kept(effects: Effects, place: Place) -> tuple[dict[str, ActiveAlarm], AlarmMemory]:

@@ -83,6 +83,15 @@ def dismiss(
     return course.result()
 
 
+def end(
+    place: Place, known: Mapping[str, ActiveAlarm], memory: AlarmMemory, *, now: datetime, rules: AlarmRules
+) -> Step:
+    """Return what it means that whatever the alarms are of is gone for good: all of them are over."""
+    course = _Course(place, known, memory, now, rules)
+    course.end()
+    return course.result()
+
+
 class _Course:
     """One step while it is made."""
 
@@ -105,6 +114,13 @@ class _Course:
         self._events.append(_cleared(alarm, alarm.gone_since or self._now, dismissed=True))
         if alarm.standing:
             self._dismissed.add(key)
+
+    def end(self) -> None:
+        """Clear all, without waiting."""
+        for _, alarm in sorted(self._alarms.items()):
+            self._ended += 1
+            self._events.append(_cleared(alarm, alarm.gone_since or self._now))
+        self._alarms.clear()
 
     def settle(self) -> None:
         """Clear what has been quiet for long enough."""

@@ -42,6 +42,8 @@ class ReportModule(Command[None]):
     module: dict[str, JsonValue] | None = None
     unreadable: bool = False
     """Whether the device says something else than a module or an empty slot: what is known of the module stays."""
+    served: bool = True
+    """Whether the slot still needs a service; false when it is gone, or its TCR gave way to something else, for good."""
 
 
 class SlotStatus(Reply):

@@ -217,7 +217,7 @@ def test_a_tcr_that_gives_way_to_another_module_is_reported_gone(chassis: Chassi
     device.hold(clk1=GPS, clk2=GPS, pwr1=None)
     chassis.poll()
     (report,) = [message for to, message in kept.sent if to == CHILD]
-    assert (report.slot, report.module) == ("clk1", None)
+    assert (report.slot, report.module, report.served) == ("clk1", None, False)
     assert kept.told() == [CHANGED, REPORT]
     assert kept.slot("clk1").app is None
     chassis.poll()
@@ -520,6 +520,7 @@ def test_another_chassis_starts_anew(chassis: Chassis, kept: Kept, device: Devic
     (assigned,) = [message for _, message in kept.sent if isinstance(message, AssignSlot)]
     assert assigned.serial == "77"
     gone = (f"{ADDRESS}.clk2", "tcr.module-status")
+    assert {to for to, each in kept.sent if isinstance(each, ReportModule) and not each.served} == {gone[0]}
     assert kept.told() == [("", "chassis.replaced"), CHANGED, ASSIGN, REPORT, gone]
     assert (kept.slot("clk1").first_seen, kept.slot("clk1").serial) == (now, "77")
     assert {key for key in kept.documents if key[0] in {SLOTS, SYNC}} == {(SLOTS, "clk1"), (SLOTS, "io1")}

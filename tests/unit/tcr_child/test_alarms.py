@@ -103,6 +103,18 @@ def test_a_signal_that_carries_no_data_is_no_contradiction(service: Service) -> 
     assert text == "The module reports no time code that it can read: no data, signal 100 %"
 
 
+def test_the_alarms_of_a_slot_without_a_service_end(service: Service) -> None:
+    """A pulled module leaves its alarms; a slot that needs no service any more has none, and may raise them anew later."""
+    service.report(module("holdover"))
+    assert service.report(None) == []
+    service.clock.advance(1)
+    gone = ReportModule(slot="clk1", observed_at=service.now(), module=None, served=False)
+    assert service.handle(gone) == ["cleared holdover", "cleared sync-lost"]
+    assert (service.active(), len(service.history())) == ({}, 2)
+    service.clock.advance(1)
+    assert service.report(module("holdover")) == ["raised holdover", "raised sync-lost"]
+
+
 def test_the_log_warns_of_what_is_worth_a_warning(service: Service) -> None:
     """An alarm of severity info is told as information, any other as a warning; a cleared one with its duration."""
     with capture_logs() as logged:
