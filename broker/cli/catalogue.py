@@ -78,5 +78,8 @@ def _shown(annotation: Any) -> str:
 
 
 def _field(name: str, field: FieldInfo) -> KnownField:
-    default = None if field.is_required() else field.get_default(call_default_factory=False)
+    # What else makes a default may be another each time: the time, an id.
+    makes_it = field.default_factory
+    default = field.default if makes_it is None else makes_it() if isinstance(makes_it, type) else None
+    default = None if field.is_required() else default
     return KnownField(field.alias or name, _shown(field.annotation), field.is_required(), default)

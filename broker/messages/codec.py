@@ -8,7 +8,7 @@ import re
 from typing import TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import ErrorDetails, from_json, to_json
 
 from broker.errors import ContractError, InvalidMessage
 from broker.messages.codecs import JSON_ONLY, Codec, Codecs
@@ -110,7 +110,9 @@ def _decode_by_values(message_class: type[M], body: bytes, version: int, codec: 
 
 def problems(error: ValidationError, most: int = 5) -> str:
     """Return one clause a wrong field: its path, what is wrong, and the value."""
-    found = error.errors(include_url=False)
+    every = error.errors(include_url=False)
+    # A list whose items are wrong is called too short as well: it has as many as were sent.
+    found = [item for item in every if item["type"] != "too_short" or not _has_worse(item["loc"], every)]
     clauses = []
     for item in found[:most]:
         # Of a union pydantic names the branch as well: a type of ours, and no place in the body.
@@ -120,6 +122,10 @@ def problems(error: ValidationError, most: int = 5) -> str:
     if len(found) > most:
         clauses.append(f"and {len(found) - most} more")
     return "; ".join(clauses)
+
+
+def _has_worse(place: tuple[int | str, ...], errors: list[ErrorDetails]) -> bool:
+    return any(len(each["loc"]) > len(place) and each["loc"][: len(place)] == place for each in errors)
 
 
 def _shown(value: object) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 import sqlalchemy as sa
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 from pydantic.fields import FieldInfo
 
 from broker.cli import catalogue
@@ -31,6 +31,7 @@ class Ping(Command[Pong]):
     kind: ClassVar[str] = "t.ping"
     number: int
     names: tuple[str, ...] = ("a",)
+    marks: dict[str, int] = Field(default_factory=dict)
 
 
 class Rang(Event):
@@ -161,6 +162,7 @@ def test_kinds(cli: Any, registries: dict[str, Any]) -> None:
     assert ping_line["fields"] == [
         {"name": "number", "type": "int", "required": True, "default": None},
         {"name": "names", "type": "tuple[str, ...]", "required": False, "default": ["a"]},
+        {"name": "marks", "type": "dict[str, int]", "required": False, "default": {}},
     ]
     assert ping_line["summary"] == "Ask for a pong."
     assert (pong["sort"], rang["sort"]) == ("reply", "event")

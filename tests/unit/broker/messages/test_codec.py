@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from broker.errors import ContractError, InvalidMessage, UnsupportedVersion
 from broker.messages.codec import SHOWN_VALUE, decode, decode_envelope, encode
@@ -42,6 +42,24 @@ def test_the_branch_of_a_union_is_no_place_in_the_body() -> None:
     with pytest.raises(InvalidMessage) as caught:
         decode(SetOffset, b'{"minutes": "x"}')
     assert [clause.partition(": ")[0] for clause in str(caught.value).split(": ", 1)[1].split("; ")] == ["minutes"] * 2
+
+
+class Item(BaseModel):
+    number: int
+
+
+class SetItems(Command[None]):
+    kind: ClassVar[str] = "test.set-items"
+    items: tuple[Item, ...] = Field(min_length=1)
+
+
+@pytest.mark.parametrize(("items", "short"), [(b'[{"number": "x"}]', False), (b"[]", True)])
+def test_a_list_with_a_wrong_item_is_not_too_short(items: bytes, short: bool) -> None:
+    """The error of a list names the item that is wrong, and says that there are too few only when there are."""
+    with pytest.raises(InvalidMessage) as caught:
+        decode(SetItems, b'{"items": ' + items + b"}")
+    assert ("at least 1 item" in str(caught.value)) is short
+    assert ("items.0.number" in str(caught.value)) is not short
 
 
 def envelope(body: bytes = b'{"output": 1}', **fields: object) -> Envelope:
