@@ -67,13 +67,13 @@ class EnvironmentSettings(BaseSettings):
         return init_settings, env_settings, dotenv_settings, toml
 
     @classmethod
-    def load(cls) -> Self:
-        """Read and check the settings.
+    def load(cls, **given: Any) -> Self:
+        """Read and check the settings; what is ``given`` under its field's name wins over every source.
 
         Raises SettingError for the first value that can never be right.
         """
         try:
-            return cls()
+            return cls(**given)
         except ValidationError as exc:
             raise _setting_error(cls, exc) from exc
 

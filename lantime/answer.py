@@ -8,11 +8,13 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from lantime.errors import ApiDisabled, DeviceError, LoginRefused, SlotNotFound, UnexpectedAnswer
+from lantime.errors import ApiDisabled, DeviceError, LoginRefused, Refusal, SlotNotFound, UnexpectedAnswer, WriteRefused
 from lantime.status.api_version import ApiVersion, read_api_version
 from lantime.status.chassis import ChassisStatus, parse_status
-from lantime.status.reported import reported_module
-from lantime.status.values import text
+from lantime.status.notification import Notification, read_notifications
+from lantime.status.reported import reported_module, reported_modules
+from lantime.status.system import SystemStatus, parse_system
+from lantime.status.values import integer, mapping, pick, text
 
 _REDIRECTS = range(300, 400)
 _BLANKS = b" \t\r\n\x00\xef\xbb\xbf"
@@ -57,6 +59,13 @@ class DeviceAnswer:
         """The version of the REST API that this answer comes from."""
         return read_api_version(self.body)
 
+    @property
+    def pending_changes(self) -> int | None:
+        """How many changes are staged (``changes.pending-changes``, captured as 0); None when that cannot be read."""
+        found = pick(mapping(pick(self.body, "changes")), "pending-changes", "pending")
+        count = len(found) if isinstance(found, list) else integer(found)
+        return count if count is not None and count >= 0 else None
+
     def chassis(self) -> list[ChassisStatus]:
         """Return every chassis in a status answer. Raises UnexpectedAnswer when this is no status."""
         return parse_status(self.body, url=self.url)
@@ -64,6 +73,18 @@ class DeviceAnswer:
     def module(self, slot_id: str, *, chassis: str = "chassis0") -> dict[str, JsonValue] | None:
         """Return a module of a status answer as the device reported it (see ``reported_module``), or None."""
         return reported_module(self.body, slot_id, chassis=chassis)
+
+    def modules(self, *, chassis: str = "chassis0") -> dict[str, dict[str, JsonValue]]:
+        """Return every module of a chassis by its slot id, each as ``module`` returns it."""
+        return reported_modules(self.body, chassis=chassis)
+
+    def system(self) -> SystemStatus:
+        """Return what a status answer says of the device as a system."""
+        return parse_system(self.body)
+
+    def notifications(self) -> tuple[Notification, ...] | None:
+        """Return the notifications in a status answer; None when it lists none at all."""
+        return read_notifications(self.body)
 
 
 def read_answer(raw: RawAnswer) -> DeviceAnswer:
@@ -124,6 +145,42 @@ def slot_refusal(raw: RawAnswer, slot_id: str) -> DeviceError:
     if raw.status == HTTPStatus.NOT_FOUND:
         return SlotNotFound(slot_id, url=raw.url, body=raw.excerpt)
     return refusal(raw)
+
+
+def read_written(raw: RawAnswer) -> DeviceAnswer:
+    """Return the answer to a write that succeeded; an empty one is as good as any, since nothing is known of them.
+
+    Raises what ``read_answer`` raises.
+    """
+    if raw.succeeded and not raw.body.strip(_BLANKS):
+        return DeviceAnswer(url=raw.url, body={})
+    return read_answer(raw)
+
+
+_REFUSALS = {
+    HTTPStatus.FORBIDDEN: Refusal.LEVEL,
+    HTTPStatus.NOT_FOUND: Refusal.PATH,
+    HTTPStatus.METHOD_NOT_ALLOWED: Refusal.PATH,
+    HTTPStatus.NOT_IMPLEMENTED: Refusal.PATH,
+    HTTPStatus.CONFLICT: Refusal.CONFLICT,
+}
+_CLIENT_ERRORS = range(400, 500)
+
+
+def write_refusal(raw: RawAnswer, verb: str) -> DeviceError:
+    """Return the error for a write's status outside 200..299: WriteRefused where the status says that nothing changed."""
+    status = HTTPStatus(raw.status) if raw.status in set(HTTPStatus) else None
+    reason = _REFUSALS.get(status) if status else None
+    if (
+        reason is None
+        and raw.status in _CLIENT_ERRORS
+        and not raw.login_refused
+        and raw.status != HTTPStatus.REQUEST_TIMEOUT
+    ):
+        reason = Refusal.VALUE
+    if reason is None:
+        return refusal(raw)
+    return WriteRefused(reason, url=raw.url, verb=verb, status=raw.status, body=raw.excerpt)
 
 
 def find_slot(data: object, slot_id: str) -> Mapping[str, object] | None:

@@ -1,4 +1,4 @@
-"""The REST client of one LANTIME: reads its status, and never more than one request at a time.
+"""The REST client of one LANTIME: reads and writes, and never more than one request at a time.
 
 Login is HTTP Basic on every request; since LTOS 7.08 a bearer token can be had (vendor document). Its lifetime is
 not known and its endpoint may be missing, so a token is a convenience: whatever goes wrong with it, Basic is used.
@@ -6,6 +6,8 @@ not known and its endpoint may be missing, so a token is a convenience: whatever
 
 import re
 from collections.abc import Callable
+from contextlib import closing
+from copy import copy
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -13,10 +15,19 @@ from typing import Self
 from urllib.parse import quote, urlsplit
 
 import httpx
+from pydantic import JsonValue
 
 from broker.errors import SettingError
 from broker.lifecycle.clock import Clock, SystemClock
-from lantime.answer import DeviceAnswer, RawAnswer, find_slot, read_answer, slot_refusal
+from lantime.answer import (
+    DeviceAnswer,
+    RawAnswer,
+    find_slot,
+    read_answer,
+    read_written,
+    slot_refusal,
+    write_refusal,
+)
 from lantime.errors import (
     DeviceError,
     DeviceUnreachable,
@@ -26,7 +37,7 @@ from lantime.errors import (
     UnexpectedAnswer,
     without_credentials,
 )
-from lantime.exchange import Exchange
+from lantime.exchange import Exchange, concise
 from lantime.settings import LantimeSettings
 from lantime.status.slot import SLOT_ID, Slot, parse_slot
 from lantime.tls import tls_context
@@ -40,6 +51,7 @@ _WHOLE_ANSWER = 3
 """All of an answer must come within this many time-outs: a device that trickles bytes would hold the lock for ever."""
 
 _STATUS = "/api/status"
+_PATH = re.compile(r"/api(/[A-Za-z0-9_-]+)+")
 _CHASSIS = re.compile(r"chassis\d{1,3}")
 
 
@@ -120,6 +132,16 @@ class LantimeClient:
         """Close the client."""
         self.close()
 
+    def reporting_to(self, on_exchange: Callable[[Exchange], None]) -> Self:
+        """Return this client as another app uses it: its exchanges are told to ``on_exchange``.
+
+        Both share the connections and the lock, so still only one request is in flight; each has a token of its own.
+        Close only the one that this came from.
+        """
+        other = copy(self)
+        other._on_exchange = on_exchange  # noqa: SLF001 our own class
+        return other
+
     @property
     def credentials_missing(self) -> bool:
         """Whether there is no complete login; every call then raises LoginRefused without any HTTP."""
@@ -158,8 +180,37 @@ class LantimeClient:
             )
         return parse_slot(slot_id, found, api_major=answer.api.major)
 
+    def read(self, path: str, *, cancelled: Callable[[], bool] = _never) -> DeviceAnswer:
+        """Return the answer of ``GET path``, a path of which it is not known whether the device has it.
+
+        ``cancelled`` and what is raised are as in ``status``; also ValueError for a path that can be none, and WriteRefused
+        for 403, 404 and the like.
+        """
+        if not _PATH.fullmatch(path):
+            raise ValueError(f"path={path!r} is not allowed: /api/ and names with single slashes between them")
+        raw = self._get(path, cancelled)
+        if not raw.succeeded:
+            raise write_refusal(raw, "GET")
+        return read_answer(raw)
+
+    def write(
+        self, verb: str, path: str, body: JsonValue = None, *, cancelled: Callable[[], bool] = _never
+    ) -> DeviceAnswer:
+        """Send JSON to a path by this verb; no body when it is None. Which verb and path are right is not known.
+
+        ``cancelled`` is as in ``status``. Raises WriteRefused when the device says that it does not take it; after
+        DeviceUnreachable, UnexpectedAnswer, ApiDisabled or RequestGivenUp it may have been taken or not.
+        """
+        raw = self._request(verb, path, body, cancelled)
+        if not raw.succeeded:
+            raise write_refusal(raw, verb)
+        return read_written(raw)
+
     def _get(self, path: str, cancelled: Callable[[], bool]) -> RawAnswer:
-        """Send a GET with token or Basic login; an answer of any status is returned."""
+        return self._request("GET", path, None, cancelled)
+
+    def _request(self, method: str, path: str, body: JsonValue, cancelled: Callable[[], bool]) -> RawAnswer:
+        """Send a request with token or Basic login; an answer of any status is returned."""
         if self._basic is None:
             raise LoginRefused(
                 "no login is set; set LANTIME_USERNAME and LANTIME_PASSWORD (or LANTIME_PASSWORD_FILE)", url=self.url
@@ -168,18 +219,18 @@ class LantimeClient:
             if not self._token_asked:
                 self._ask_for_token(self._basic, cancelled)
             if self._token is None:
-                return self._send("GET", path, self._basic, cancelled)
-            answer = self._send("GET", path, Bearer(self._token), cancelled)
+                return self._send(method, path, self._basic, cancelled, body)
+            answer = self._send(method, path, Bearer(self._token), cancelled, body)
             if not answer.login_refused:
                 return answer
             # The token's lifetime is not known: it may just have ended. Once more with a new one.
             self._ask_for_token(self._basic, cancelled)
             if self._token is not None:
-                answer = self._send("GET", path, Bearer(self._token), cancelled)
+                answer = self._send(method, path, Bearer(self._token), cancelled, body)
                 if not answer.login_refused:
                     return answer
                 self._token = None
-            return self._send("GET", path, self._basic, cancelled)
+            return self._send(method, path, self._basic, cancelled, body)
 
     def _ask_for_token(self, basic: httpx.BasicAuth, cancelled: Callable[[], bool]) -> None:
         """Ask once for a token. Any answer but a token means Basic for everything, and is no error.
@@ -203,7 +254,9 @@ class LantimeClient:
         self._token_asked = True
         self._token = token_in(answer)
 
-    def _send(self, method: str, path: str, auth: httpx.Auth, cancelled: Callable[[], bool]) -> RawAnswer:
+    def _send(
+        self, method: str, path: str, auth: httpx.Auth, cancelled: Callable[[], bool], json: JsonValue = None
+    ) -> RawAnswer:
         """Send one request and read its answer whole. Raises DeviceUnreachable, UnexpectedAnswer or RequestGivenUp."""
         url = f"{self.url}{path}"
         if cancelled():
@@ -211,9 +264,12 @@ class LantimeClient:
         started_us, start = self._clock.now_us(), self._clock.monotonic()
         status: int | None = None
         error: DeviceError | None = None
+        bytes_sent = 0
         body = bytearray()
         try:
-            with self._http.stream(method, url, auth=auth) as response:
+            request = self._http.build_request(method, url, json=json)
+            bytes_sent = int(request.headers.get("content-length", 0))
+            with closing(self._http.send(request, auth=auth, stream=True)) as response:
                 status = response.status_code
                 for chunk in response.iter_bytes():
                     body += chunk
@@ -234,7 +290,19 @@ class LantimeClient:
             error = exc
             raise
         finally:
-            self._tell(method, path, started_us, (self._clock.monotonic() - start) * 1000, status, error)
+            self._tell(
+                Exchange(
+                    method=method,
+                    path=path.partition("?")[0],
+                    started_us=started_us,
+                    ended_us=self._clock.now_us(),
+                    round_trip_ms=(self._clock.monotonic() - start) * 1000,
+                    status=status,
+                    bytes_sent=bytes_sent,
+                    bytes_received=len(body),
+                    error=None if error is None else concise(error),
+                )
+            )
 
     def _check_bounds(self, url: str, status: int, body: bytearray, start: float) -> None:
         if len(body) > LARGEST_BODY:
@@ -247,27 +315,9 @@ class LantimeClient:
         if self._clock.monotonic() - start > _WHOLE_ANSWER * self._timeout_seconds:
             raise DeviceUnreachable(Problem.TIMEOUT, url=url, detail="the answer trickles")
 
-    def _tell(
-        self,
-        method: str,
-        path: str,
-        started_us: int,
-        round_trip_ms: float,
-        status: int | None,
-        error: DeviceError | None,
-    ) -> None:
-        if self._on_exchange is None:
-            return
-        self._on_exchange(
-            Exchange(
-                method=method,
-                path=path,
-                started_us=started_us,
-                round_trip_ms=round_trip_ms,
-                status=status,
-                error=None if error is None else str(error),
-            )
-        )
+    def _tell(self, exchange: Exchange) -> None:
+        if self._on_exchange is not None:
+            self._on_exchange(exchange)
 
 
 def _usable(base_url: str) -> str:

@@ -10,11 +10,16 @@
       ├ UnexpectedAnswer    an answer that is not what this API gives
       ├ SlotNotFound        the device knows no such slot
       ├ RequestGivenUp      whoever asked was told to stop meanwhile
-      └ WriteRefused        the device did not take a change
+      ├ WriteRefused        the device did not take a change: level, path, conflict, value
+      ├ PendingChanges      changes that are not ours wait to be put in force
+      └ WriteFailed         a change broke off: says what is on the device now
+        └ WriteDisturbed    because somebody else changed the device at the same time
 
 Every message names the URL and the way out. An error that translates another keeps it as its cause.
 """
 
+import json
+from collections.abc import Mapping
 from enum import StrEnum
 from urllib.parse import urlsplit, urlunsplit
 
@@ -114,8 +119,36 @@ class UnexpectedAnswer(_AnswerError):
     """The answer is not what this API gives: not JSON, cut off, of another shape, or a server error."""
 
 
+class Refusal(StrEnum):
+    """Why a device did not take a change, by the status of its answer (which status means what is inferred)."""
+
+    LEVEL = "level"
+    """403: the login's level does not allow it."""
+    PATH = "path"
+    """404, 405, 501: this device has no such path, or not with this verb."""
+    CONFLICT = "conflict"
+    """409: somebody else is editing the same."""
+    VALUE = "value"
+    """400, 422 or any other of 400 to 499: the device does not like what it was sent."""
+
+
+_REFUSED = {
+    Refusal.LEVEL: "the login's level is too low for this: writing needs a LANTIME_USERNAME of level 'admin'",
+    Refusal.PATH: "the device has no such path, or the slot is empty; another way of writing is set by LANTIME_WRITE_PROFILE",
+    Refusal.CONFLICT: "somebody else is editing the same; commit or roll back their changes on the device first",
+    Refusal.VALUE: "the device does not take the value",
+}
+
+
 class WriteRefused(_AnswerError):
-    """The device did not take a change; nothing is known to be changed."""
+    """The device did not take a change and says so: it did not change by this. ``reason`` says why."""
+
+    def __init__(self, reason: Refusal, *, url: str, verb: str, status: int | None = None, body: str = "") -> None:
+        self.reason = reason
+        # On one line: an answer may be a page.
+        words = " ".join(body[:BODY_CHARACTERS].split())
+        said = f": {words}" if words else ""
+        super().__init__(f"{verb} refused, {_REFUSED[reason]} ({status}{said})", url=url, status=status, body=body)
 
 
 class SlotNotFound(_AnswerError):
@@ -128,3 +161,70 @@ class SlotNotFound(_AnswerError):
     def __init__(self, slot_id: str, *, url: str, body: str = "") -> None:
         self.slot_id = slot_id
         super().__init__(f"the device knows no slot {slot_id!r}", url=url, status=404, body=body)
+
+
+class PendingChanges(DeviceError):
+    """Changes are staged on the device that are not ours; ``count`` is None when it does not say how many are."""
+
+    def __init__(self, count: int | None, *, url: str) -> None:
+        self.count = count
+        seen = (
+            "the device does not say how many changes are pending"
+            if count is None
+            else f"pending-changes={count}, somebody else may be editing"
+        )
+        super().__init__(
+            f"{seen}: nothing was written; commit or roll back what is pending (tcr.rollback-configuration), "
+            "or send the command with force",
+            url=url,
+        )
+
+
+class RolledBack(StrEnum):
+    """Whether what was staged of a change was taken back."""
+
+    TRUE = "true"
+    FALSE = "false"
+    UNKNOWN = "unknown"
+
+
+class WriteFailed(DeviceError):
+    """A change broke off after something of it had reached the device.
+
+    ``step`` is where, ``before`` and ``wanted`` the fields of the change, ``now`` what the device reports of them at the end
+    (None: it could not be read), ``pending`` how many changes are staged then. The first cause is its ``__cause__``.
+    """
+
+    def __init__(
+        self,
+        step: str,
+        why: str,
+        *,
+        url: str,
+        before: Mapping[str, object],
+        wanted: Mapping[str, object],
+        now: Mapping[str, object] | None,
+        rolled_back: RolledBack,
+        pending: int | None = None,
+    ) -> None:
+        self.step = step
+        self.before = dict(before)
+        self.wanted = dict(wanted)
+        self.now = None if now is None else dict(now)
+        self.rolled_back = rolled_back
+        self.pending = pending
+        reported = "could not be read" if now is None else _fields(now)
+        count = "" if pending is None else f", {pending} changes pending"
+        super().__init__(
+            f"step '{step}' failed: {why}; before: {_fields(before)}; wanted: {_fields(wanted)}; "
+            f"rolled back: {rolled_back}; on the device now: {reported}{count}",
+            url=url,
+        )
+
+
+class WriteDisturbed(WriteFailed):
+    """A change broke off because somebody else changed the device at the same time; another attempt may succeed."""
+
+
+def _fields(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={json.dumps(value)}" for name, value in values.items()) or "nothing"

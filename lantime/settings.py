@@ -10,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 from broker.errors import SettingError
 from broker.lifecycle.address import checked_address
 from broker.settings import EnvironmentSettings, checked_url
+from lantime.writing.profile import WriteProfile
 
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
 
@@ -45,6 +46,12 @@ class LantimeSettings(EnvironmentSettings):
     """Time from one poll to the next."""
     timeout_seconds: float = Field(default=5.0, ge=0.1, le=300.0, allow_inf_nan=False)
     """Longest wait for a connection and for each part of an answer."""
+    write: bool = False
+    """Whether a slot's service may write the configuration of its module."""
+    write_profile: Path | None = None
+    """TOML or JSON file that says how the device is written; without one, as ``WriteProfile`` guesses."""
+    write_save: bool = False
+    """Whether what was written is also kept over a restart of the device, unless the command says otherwise."""
 
     @property
     def verify(self) -> bool | Path:
@@ -55,7 +62,7 @@ class LantimeSettings(EnvironmentSettings):
     @classmethod
     def _password_from_file(cls, values: dict[str, Any]) -> dict[str, Any]:
         file = values.get("password_file")
-        if not file:
+        if not file or not isinstance(file, str | Path):
             return values
         if values.get("password"):
             raise SettingError("LANTIME_PASSWORD_FILE", str(file), "unset while LANTIME_PASSWORD is set")
@@ -94,6 +101,13 @@ class LantimeSettings(EnvironmentSettings):
     def _ca_file(cls, value: Path | None) -> Path | None:
         if value and not value.is_file():
             raise ValueError("an existing PEM file")
+        return value
+
+    @field_validator("write_profile")
+    @classmethod
+    def _write_profile(cls, value: Path | None) -> Path | None:
+        if value:
+            WriteProfile.load(value)
         return value
 
 

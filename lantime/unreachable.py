@@ -1,18 +1,24 @@
 """Translating what httpx and the layers below it raise into the device's own errors."""
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
 
 import httpx
 
+from broker.observe.printable import without_passwords
 from lantime.errors import DeviceError, DeviceUnreachable, Problem, UnexpectedAnswer
+
+_BYTES = re.compile(r"\W*(bytearray\()?\bb['\"].*", re.DOTALL)
+"""From where on a message of the HTTP library repeats what the device sent."""
 
 
 def translated(exc: httpx.HTTPError | UnicodeError, url: str, *, status: int | None, body: bytes) -> DeviceError:
     """Return the device's error for an httpx error, or for the UnicodeError of a host name that cannot be encoded.
 
-    ``status`` and ``body`` are what had arrived by then.
+    ``status`` and ``body`` are what had arrived by then. Nothing that the device or a proxy said goes into the message: it
+    might repeat our login.
 
     What broke after the status line is an answer that was cut off (UnexpectedAnswer), what broke before it is no
     answer at all (DeviceUnreachable).
@@ -21,17 +27,28 @@ def translated(exc: httpx.HTTPError | UnicodeError, url: str, *, status: int | N
         return DeviceUnreachable(Problem.TIMEOUT, url=url, detail=type(exc).__name__)
     if status is not None:
         return UnexpectedAnswer(
-            f"the answer was cut off ({exc})", url=url, status=status, body=body.decode("utf-8", "replace")
+            f"the answer was cut off ({_said(exc)})", url=url, status=status, body=body.decode("utf-8", "replace")
         )
     if isinstance(exc, httpx.ProxyError):
-        return DeviceUnreachable(Problem.PROXY, url=url, detail=str(exc))
+        return DeviceUnreachable(Problem.PROXY, url=url, detail=_status_of(exc))
     if isinstance(exc, httpx.RemoteProtocolError) and "disconnected" not in str(exc):
-        return UnexpectedAnswer(f"the answer is not HTTP ({exc})", url=url)
+        return UnexpectedAnswer(f"the answer is not HTTP ({_said(exc)})", url=url)
     for cause in _causes(exc):
         problem = _problem(cause)
         if problem is not None:
             return DeviceUnreachable(problem, url=url, detail=_detail(cause))
-    return DeviceUnreachable(Problem.CONNECTION, url=url, detail=str(exc) or type(exc).__name__)
+    return DeviceUnreachable(Problem.CONNECTION, url=url, detail=_said(exc))
+
+
+def _said(exc: Exception) -> str:
+    """Return the library's own words."""
+    return without_passwords(_BYTES.sub("", str(exc))) or type(exc).__name__
+
+
+def _status_of(exc: httpx.ProxyError) -> str:
+    """Return the status that the proxy gave, without its words; else the error's name."""
+    status = str(exc).partition(" ")[0]
+    return status if status.isdecimal() else type(exc).__name__
 
 
 def _problem(cause: BaseException) -> Problem | None:

@@ -1,43 +1,39 @@
 """What the chassis' service does with messages."""
 
-from datetime import datetime
-
 import structlog
-from pydantic import BaseModel, ConfigDict
 
 from broker.handlers.context import Context
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import Backoff
 from lantime.contract import (
+    AlarmCleared,
+    AlarmRaised,
     AssignSlot,
+    ChassisReplaced,
+    DismissAlarm,
     GetInventory,
+    HttpSessionsInForce,
     Inventory,
+    NotificationTriggered,
     PollChassisNow,
     ReportModule,
+    SetHttpSessions,
+    SettleAlarms,
     SlotChanged,
     SyncChanged,
-    SyncState,
+    SystemChanged,
     TcrReady,
 )
 from lantime.errors import DeviceError
+from lantime.http_sessions.setting import set_http_sessions
 from modular_parent.chassis import Chassis
+from modular_parent.sync import SYNC, SyncRecord
 
 log = structlog.get_logger("interapp.chassis")
 
-SYNC = "sync"
-"""Collection with one SyncRecord per slot: the last sync change that its service published."""
-
 handlers = HandlerRegistry[Chassis]("chassis")
-handlers.sends(AssignSlot, ReportModule, SlotChanged)
-
-
-class SyncRecord(BaseModel):
-    """The synchronisation of a slot's module, as its service last published it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    state: SyncState
-    observed_at: datetime
+handlers.sends(AssignSlot, ReportModule, SlotChanged, ChassisReplaced, SystemChanged, NotificationTriggered)
+handlers.sends(AlarmRaised, AlarmCleared)
 
 
 @handlers.handles(GetInventory)
@@ -52,10 +48,22 @@ def poll_now(_command: PollChassisNow, ctx: Context[Chassis]) -> Inventory:
     return ctx.resource.poll()
 
 
+@handlers.handles(SettleAlarms)
+def settle_alarms(command: SettleAlarms, ctx: Context[Chassis]) -> None:
+    """Clear the alarms that were quiet for long enough."""
+    ctx.resource.settle_alarms(command.until)
+
+
+@handlers.handles(DismissAlarm)
+def dismiss(command: DismissAlarm, ctx: Context[Chassis]) -> None:
+    """End an alarm by an operator's word."""
+    ctx.resource.dismiss_alarm(command.alarm, command.slot)
+
+
 @handlers.handles(TcrReady)
 def slot_ready(event: TcrReady, ctx: Context[Chassis]) -> None:
     """Give the slot's service that came up its assignment."""
-    ctx.resource.welcome(event.slot)
+    ctx.resource.welcome(event.slot, event.writing)
 
 
 @handlers.handles(SyncChanged)
@@ -72,3 +80,9 @@ def sync_changed(event: SyncChanged, ctx: Context[Chassis]) -> None:
         receiver=f"{event.before.receiver} -> {event.after.receiver}",
     )
     ctx.documents.put(SYNC, event.slot, SyncRecord(state=event.after, observed_at=event.observed_at))
+
+
+@handlers.handles(SetHttpSessions)
+def set_recording(command: SetHttpSessions, ctx: Context[Chassis]) -> HttpSessionsInForce:
+    """Set whether the chassis' HTTP sessions are recorded, and how many are kept."""
+    return set_http_sessions(command, ctx.documents, ctx.resource.recorder)

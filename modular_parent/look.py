@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from lantime.answer import DeviceAnswer
 from lantime.status.chassis import ChassisStatus
+from lantime.status.notification import Notification
+from lantime.status.system import SystemStatus
 from modular_parent.inventory import SlotLook
 
 
@@ -13,7 +15,12 @@ class ChassisLook:
 
     chassis: ChassisStatus
     slots: dict[str, SlotLook] | None
+    complete: bool
+    """Whether a slot that is not among them is gone; else it may be one of those that could not be read."""
     warnings: tuple[str, ...]
+    system: SystemStatus
+    notifications: tuple[Notification, ...] | None
+    """None when the device reported no list of them."""
 
 
 def read_look(answer: DeviceAnswer) -> ChassisLook:
@@ -27,9 +34,20 @@ def read_look(answer: DeviceAnswer) -> ChassisLook:
     warnings = list(first.warnings)
     slots: dict[str, SlotLook] = {}
     for chassis in found:
+        modules = answer.modules(chassis=chassis.name)
         for slot in chassis.slots:
             if slot.slot_id in slots:
                 warnings.append(f"slot {slot.slot_id} of {chassis.name} is left out: {first.name} has one of that id")
                 continue
-            slots[slot.slot_id] = SlotLook(slot, answer.module(slot.slot_id, chassis=chassis.name))
-    return ChassisLook(first, slots if any(c.slots_reported for c in found) else None, tuple(warnings))
+            slots[slot.slot_id] = SlotLook(slot, modules.get(slot.slot_id))
+    system = answer.system()
+    if not system.reported:
+        warnings.append("the device reports nothing of its system: what is shown of it is what it reported last")
+    return ChassisLook(
+        chassis=first,
+        slots=slots if any(c.slots_reported for c in found) else None,
+        complete=all(c.slots_complete for c in found),
+        warnings=tuple(warnings),
+        system=system,
+        notifications=answer.notifications(),
+    )

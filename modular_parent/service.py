@@ -1,4 +1,4 @@
-"""The chassis service as one app: handlers, and the duty to poll."""
+"""The service of each chassis as one app: handlers, and the duty to poll."""
 
 import random
 
@@ -7,9 +7,16 @@ import structlog
 from broker.lifecycle.clock import Clock, SystemClock
 from broker.runtime.app import App, Shift
 from broker.runtime.host import Host
+from broker.runtime.service import Service
+from broker.runtime.together import Together
+from lantime.alarms.rules import DEFAULT_RULES, AlarmRules, AlarmSettings
+from lantime.chassis_list import load_chassis
 from lantime.client import LantimeClient
 from lantime.errors import DeviceError
+from lantime.http_sessions.keeper import Keeper
+from lantime.http_sessions.recorder import Recorder
 from lantime.settings import LantimeSettings
+from modular_parent.assigner import Assigner
 from modular_parent.chassis import Chassis
 from modular_parent.handlers import handlers
 
@@ -25,11 +32,14 @@ RETRY_CEILING_SECONDS = 15.0
 class ChassisService:
     """Runs one chassis' app in a host."""
 
-    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
+    def __init__(self, settings: LantimeSettings, clock: Clock, rules: AlarmRules = DEFAULT_RULES) -> None:
         self._settings = settings
+        self._rules = rules
         self._clock = clock
-        self._device = LantimeClient.from_settings(settings, clock=clock)
+        self._recorder = Recorder()
+        self._device = LantimeClient.from_settings(settings, on_exchange=self._recorder.record, clock=clock)
         self._host: Host | None = None
+        self._assigner: Assigner | None = None
 
     def start(self, host: Host) -> None:
         """Begin to poll and to handle messages. Raises TableUnavailable."""
@@ -37,7 +47,8 @@ class ChassisService:
         # Any process may; this one has the rights of the chassis, and runs wherever its children do.
         host.drain_dead_letters()
         address = self._settings.name
-        chassis = Chassis(address, self._device, host.client(address), self._clock)
+        client = host.client(address)
+        chassis = Chassis(address, self._device, client, self._clock, recorder=self._recorder, rules=self._rules)
 
         def poll(shift: Shift) -> None:
             log.info("polling", app=address, url=self._settings.url, every=f"{self._settings.poll_seconds:g} s")
@@ -45,7 +56,7 @@ class ChassisService:
             while not shift.wait(pause):
                 pause = self._settings.poll_seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 no secret
                 try:
-                    chassis.poll()
+                    chassis.refresh()
                 except DeviceError:
                     # Noted where it happened; the device may come right.
                     pause = min(pause, RETRY_CEILING_SECONDS)
@@ -57,17 +68,23 @@ class ChassisService:
                 resource=chassis,
                 events_from=f"{address}.*",
                 duty=poll,
+                more_duties=(Keeper(address, self._recorder, host.database).keep,),
                 checks={"device": chassis.check},
             )
         )
+        self._assigner = Assigner(address, host, self._clock)
+        self._assigner.start()
 
     def stop(self) -> None:
         """End the app, then close the connection to the device."""
+        if self._assigner is not None:
+            self._assigner.stop()
         if self._host is not None:
             self._host.remove(self._settings.name)
         self._device.close()
 
 
-def build() -> ChassisService:
-    """Return the service that the environment describes. Raises SettingError."""
-    return ChassisService(LantimeSettings.load(), SystemClock())
+def build() -> Service:
+    """Return the service of every chassis that the settings name, each an app of its own. Raises SettingError."""
+    rules = AlarmSettings.load().rules
+    return Together([ChassisService(settings, SystemClock(), rules) for settings in load_chassis()])

@@ -7,25 +7,45 @@ from broker.handlers.context import Context
 from broker.handlers.executor import MessageExecutor
 from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import Backoff
+from lantime.alarms.keep import dismiss_alarm, keep_alarms
+from lantime.alarms.module import module_findings
+from lantime.alarms.step import Place
 from lantime.client import LantimeClient
 from lantime.contract import (
+    AlarmCleared,
+    AlarmRaised,
     AssignSlot,
+    DismissAlarm,
     GetSlotStatus,
+    HttpSessionsInForce,
     PollSlotNow,
     ReportModule,
+    SetHttpSessions,
+    SettleAlarms,
     SlotStatus,
     SyncChanged,
     TcrReady,
 )
-from lantime.errors import DeviceError, LoginRefused, SlotNotFound
+from lantime.errors import DeviceError, LoginRefused, SlotNotFound, UnexpectedAnswer
+from lantime.http_sessions.setting import set_http_sessions
 from lantime.status.slot import Slot, parse_slot
-from tcr_child.module import ASSIGNMENT, MODULE, STATUS, Assignment, ModuleRecord, seen, sync_change
+from tcr_child.module import (
+    ASSIGNMENT,
+    MODULE,
+    STATUS,
+    Assignment,
+    ModuleRecord,
+    of_assigned,
+    outdated_until,
+    seen,
+    sync_change,
+)
 from tcr_child.slot import TcrSlot
 
 log = structlog.get_logger("interapp.slot")
 
 handlers = HandlerRegistry[TcrSlot]("tcr")
-handlers.sends(TcrReady, SyncChanged)
+handlers.sends(TcrReady, SyncChanged, AlarmRaised, AlarmCleared)
 
 
 @handlers.handles(AssignSlot)
@@ -34,6 +54,7 @@ def assign_slot(command: AssignSlot, ctx: Context[TcrSlot]) -> None:
     if (command.chassis, command.slot) != (ctx.resource.chassis, ctx.resource.slot):
         served = f"{ctx.resource.chassis}.{ctx.resource.slot}"
         raise Reject(f"the assignment is for {command.chassis}.{command.slot}, this is {served}")
+    known = ctx.documents.get(MODULE, STATUS, ModuleRecord)
     ctx.documents.put(
         MODULE,
         ASSIGNMENT,
@@ -45,6 +66,7 @@ def assign_slot(command: AssignSlot, ctx: Context[TcrSlot]) -> None:
             firmware=command.firmware,
             api_version=command.api_version,
             assigned_at=ctx.resource.now(),
+            outdated_until=outdated_until(known, command.model, command.serial),
         ),
     )
     log.info("assigned", app=ctx.app, model=command.model, serial=command.serial or "unknown")
@@ -55,11 +77,26 @@ def module_status(command: ReportModule, ctx: Context[TcrSlot]) -> None:
     """Read the module's JSON, keep what is understood, publish what changed."""
     if command.slot != ctx.resource.slot:
         raise Reject(f"the status is of slot {command.slot}, this is {ctx.resource.slot}")
-    slot = parse_slot(command.slot, {"module": command.module}, api_major=command.api_major)
+    slot = Slot(slot_id=command.slot, unreadable=True)
+    if not command.unreadable:
+        slot = parse_slot(command.slot, {"module": command.module}, api_major=command.api_major)
     known = ctx.documents.get(MODULE, STATUS, ModuleRecord)
     record = seen(known, slot, command.observed_at)
     if record is not None:
         _keep(known, record, ctx)
+
+
+@handlers.handles(SettleAlarms)
+def settle_alarms(command: SettleAlarms, ctx: Context[TcrSlot]) -> None:
+    """Clear the alarms that were quiet for long enough."""
+    keep_alarms(ctx, _place(ctx), None, observed_at=command.until, now=ctx.resource.now(), rules=ctx.resource.rules)
+
+
+@handlers.handles(DismissAlarm)
+def dismiss(command: DismissAlarm, ctx: Context[TcrSlot]) -> None:
+    """End an alarm by an operator's word."""
+    slot = ctx.resource
+    dismiss_alarm(ctx, _place(ctx), command.alarm, command.slot or slot.slot, now=slot.now(), rules=slot.rules)
 
 
 @handlers.handles(GetSlotStatus)
@@ -84,6 +121,9 @@ class PollNow(MessageExecutor[PollSlotNow, TcrSlot]):
             self.found = _read(device, self.ctx)
         except LoginRefused as exc:
             raise Reject(f"the device refuses the login: {exc}") from exc
+        if self.found is not None and self.found.unreadable:
+            # It may be another answer the next time; that the slot is empty is not what it says.
+            raise UnexpectedAnswer(f"what the device reports in slot {self.found.slot_id} is no module", url=device.url)
         self.known = self.ctx.documents.get(MODULE, STATUS, ModuleRecord)
 
     def parse(self) -> None:
@@ -107,6 +147,14 @@ class PollNow(MessageExecutor[PollSlotNow, TcrSlot]):
         return _answer(self.ctx)
 
 
+@handlers.handles(SetHttpSessions)
+def set_recording(command: SetHttpSessions, ctx: Context[TcrSlot]) -> HttpSessionsInForce:
+    """Set whether the slot's HTTP sessions are recorded, and how many are kept."""
+    if ctx.resource.device is None:
+        raise Reject("this service does not talk to the device: set LANTIME_URL, LANTIME_USERNAME and LANTIME_PASSWORD")
+    return set_http_sessions(command, ctx.documents, ctx.resource.recorder)
+
+
 def _read(device: LantimeClient, ctx: Context[TcrSlot]) -> Slot | None:
     slot_id = ctx.resource.slot
 
@@ -127,11 +175,19 @@ def _keep(known: ModuleRecord | None, record: ModuleRecord, ctx: Context[TcrSlot
     if change is not None:
         before, after = change
         ctx.publish(SyncChanged(slot=ctx.resource.slot, before=before, after=after, observed_at=record.observed_at))
+    slot = ctx.resource
+    # What an earlier look said must neither raise nor clear.
+    look = module_findings(slot.slot, record.last_said, slot.rules)
+    keep_alarms(ctx, _place(ctx), look, observed_at=record.observed_at, now=slot.now(), rules=slot.rules)
+
+
+def _place(ctx: Context[TcrSlot]) -> Place:
+    return Place(app=ctx.app, chassis=ctx.resource.chassis)
 
 
 def _answer(ctx: Context[TcrSlot]) -> SlotStatus:
     assignment = ctx.documents.get(MODULE, ASSIGNMENT, Assignment)
-    record = ctx.documents.get(MODULE, STATUS, ModuleRecord)
+    record = of_assigned(ctx.documents.get(MODULE, STATUS, ModuleRecord), assignment)
     now = ctx.resource.now()
     return SlotStatus(
         chassis=ctx.resource.chassis,
@@ -142,6 +198,7 @@ def _answer(ctx: Context[TcrSlot]) -> SlotStatus:
         software=(record.software if record else None) or (assignment.software if assignment else None),
         present=record.present if record else None,
         status=record.status if record else None,
+        stale=record.stale if record else {},
         observed_at=record.observed_at if record else None,
         age_seconds=max(0.0, (now - record.observed_at).total_seconds()) if record else None,
     )

@@ -1,59 +1,36 @@
-"""The slot services: one slot as an app, and, with ``interapp up``, one app for every TCR slot that is discovered."""
-
-import threading
-from importlib.metadata import version
+"""The slot services of one process: of one slot that was set, or of those that the chassis' service gives to a pool's member."""
 
 import structlog
 
-from broker.errors import SettingError, TableError
 from broker.lifecycle.clock import Clock, SystemClock
 from broker.observe.health import Check
-from broker.runtime.app import App, Shift
 from broker.runtime.host import Host
-from broker.table.documents import find_documents
-from lantime.client import LantimeClient
-from lantime.contract import SLOTS, SlotRecord, TcrReady, child_address
+from broker.runtime.service import Service
+from broker.runtime.together import Together
+from lantime.alarms.rules import DEFAULT_RULES, AlarmRules, AlarmSettings
+from lantime.chassis_list import load_chassis, load_one_chassis
 from lantime.settings import LantimeSettings
-from tcr_child.handlers import handlers
+from tcr_child.pool import PoolMember
+from tcr_child.serving import Slots
 from tcr_child.settings import AUTO, TcrSettings
-from tcr_child.slot import TcrSlot
 
 log = structlog.get_logger("interapp.slot")
-
-LOOK_SECONDS = 0.5
-"""How often the inventory is looked at for slots that need a service."""
-
-READY_PAUSE_SECONDS = 3600.0
-
-
-def slot_app(chassis: str, slot: str, device: LantimeClient | None, clock: Clock) -> App[TcrSlot]:
-    """Return the app of one slot; it publishes that it is ready whenever it becomes the active one."""
-
-    def say_ready(shift: Shift) -> None:
-        shift.client.publish(TcrReady(slot=slot, interapp=version("lantime-interapp")))
-        while not shift.wait(READY_PAUSE_SECONDS):
-            continue
-
-    return App(
-        address=child_address(chassis, slot),
-        registry=handlers,
-        resource=TcrSlot(chassis, slot, device, clock),
-        duty=say_ready,
-    )
 
 
 class SlotService:
     """Serves one slot. Without a slot id it is unassigned: it stays up, says what is missing, and handles nothing."""
 
-    def __init__(self, settings: LantimeSettings, slot: str | None, clock: Clock) -> None:
-        self._slots = _Slots(settings, clock)
+    def __init__(
+        self, settings: LantimeSettings, slot: str | None, clock: Clock, rules: AlarmRules = DEFAULT_RULES
+    ) -> None:
+        self._slots = Slots(settings, clock, rules)
         self._slot = slot
 
     def start(self, host: Host) -> None:
         """Begin to handle messages. Raises TableUnavailable."""
         if self._slot is None:
             missing = "TCR_SLOT_ID is not set: unassigned, nothing is handled"
-            log.warning("unassigned", set="TCR_SLOT_ID, e.g. to clk1")
+            log.warning("unassigned", set="TCR_SLOT_ID, e.g. to clk1, or to auto for whichever slot needs a service")
             host.health.add("assignment", lambda: Check(ok=False, detail=missing))
             return
         self._slots.say_what_is_missing()
@@ -64,86 +41,21 @@ class SlotService:
         self._slots.stop()
 
 
-class SlotPool:
-    """Serves every TCR slot that the chassis' service discovers, each as an app of its own."""
+def build() -> Service:
+    """Return the service for ``interapp up``: one slot when TCR_SLOT_ID names it, else a member of each chassis' pool.
 
-    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
-        self._chassis = settings.name
-        self._slots = _Slots(settings, clock)
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self, host: Host) -> None:
-        """Begin to look at the inventory."""
-        self._slots.say_what_is_missing()
-        self._thread = threading.Thread(target=self._look, args=(host,), name="slot pool", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Start no further app, end those that run, close the connection to the device."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._slots.stop()
-
-    def _look(self, host: Host) -> None:
-        while not self._stopping.wait(LOOK_SECONDS):
-            try:
-                for document in find_documents(host.database, SLOTS, app=self._chassis):
-                    record = SlotRecord.model_validate_json(document.body)
-                    # A slot whose module was removed keeps its service: it says so to whoever asks.
-                    if record.app is not None and record.app not in host.apps():
-                        self._slots.serve(host, record.slot)
-            except TableError as exc:
-                # Said by whoever beats; the next look may find it again.
-                log.debug("cannot look at the inventory", error=str(exc))
-
-
-class _Slots:
-    """The slots' apps of one process, and the device they share, where one is set."""
-
-    def __init__(self, settings: LantimeSettings, clock: Clock) -> None:
-        self._chassis = settings.name
-        self._clock = clock
-        self._device = LantimeClient.from_settings(settings, clock=clock) if settings.url else None
-        self._host: Host | None = None
-        self._addresses: list[str] = []
-
-    def say_what_is_missing(self) -> None:
-        """Warn when there is no way to the device: the services then know only what the chassis' service tells them."""
-        if self._device is None or self._device.credentials_missing:
-            log.warning(
-                "no login for the device: tcr.poll-now is rejected",
-                set="LANTIME_URL, LANTIME_USERNAME and LANTIME_PASSWORD",
-            )
-
-    def serve(self, host: Host, slot: str) -> None:
-        """Run the app of a slot. Raises TableUnavailable."""
-        app = slot_app(self._chassis, slot, self._device, self._clock)
-        self._host = host
-        host.add(app)
-        self._addresses.append(app.address)
-
-    def stop(self) -> None:
-        """End the apps, then close the connection to the device."""
-        if self._host is not None:
-            self._host.remove(*self._addresses)
-        if self._device is not None:
-            self._device.close()
-
-
-def build() -> SlotService | SlotPool:
-    """Return the service for ``interapp up``: one slot when TCR_SLOT_ID names it, else all. Raises SettingError."""
-    settings, slot = LantimeSettings.load(), TcrSettings.load().slot_id
+    Alone in its pool, a member is given every slot. Raises SettingError.
+    """
+    slot, rules = TcrSettings.load().slot_id, AlarmSettings.load().rules
     if slot in (None, AUTO):
-        return SlotPool(settings, SystemClock())
-    return SlotService(settings, slot, SystemClock())
+        return Together([PoolMember(settings, SystemClock(), rules) for settings in load_chassis()])
+    return SlotService(load_one_chassis(), slot, SystemClock(), rules)
 
 
-def build_child() -> SlotService:
-    """Return the service for ``interapp child``. Raises SettingError."""
-    settings, slot = LantimeSettings.load(), TcrSettings.load().slot_id
+def build_child() -> SlotService | PoolMember:
+    """Return the service for ``interapp child``: one slot, or with ``auto`` a pool's member. Raises SettingError."""
+    settings, slot = load_one_chassis(), TcrSettings.load().slot_id
+    rules = AlarmSettings.load().rules
     if slot == AUTO:
-        allowed = "the id of one slot, e.g. clk1; auto serves every slot with interapp up"
-        raise SettingError("TCR_SLOT_ID", AUTO, allowed)
-    return SlotService(settings, slot, SystemClock())
+        return PoolMember(settings, SystemClock(), rules)
+    return SlotService(settings, slot, SystemClock(), rules)

@@ -15,7 +15,7 @@ class TcrSettings(EnvironmentSettings):
     model_config = SettingsConfigDict(env_prefix="TCR_", env_ignore_empty=True)
 
     slot_id: str | None = None
-    """Slot that this service serves, e.g. ``clk1``; ``auto`` (with ``interapp up``): every TCR slot that is discovered."""
+    """Slot that this service serves, e.g. ``clk1``; ``auto``: whichever the chassis' service gives it, as a member of its pool."""
 
     @field_validator("slot_id")
     @classmethod

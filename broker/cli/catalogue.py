@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -38,7 +39,7 @@ class KnownKind:
     fields: tuple[KnownField, ...]
     reply: str | None
     handlers: tuple[str, ...]
-    """Usually one; an event may have one in each sort of app."""
+    """Usually one; a kind may have one in each sort of app."""
     package: str
     summary: str
 
@@ -65,9 +66,17 @@ def _known(message: type[Message], registries: list[HandlerRegistry[Any]]) -> Kn
     )
 
 
+def _shown(annotation: Any) -> str:
+    """Return a type as people write it; limits, which JSON Schema tells, are left out."""
+    if get_origin(annotation) is Annotated:
+        return _shown(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join("None" if each is NoneType else _shown(each) for each in get_args(annotation))
+    if isinstance(annotation, type) and not getattr(annotation, "__args__", ()):
+        return annotation.__name__
+    return MODULE.sub("", str(annotation))
+
+
 def _field(name: str, field: FieldInfo) -> KnownField:
-    annotation = field.annotation
-    plain = isinstance(annotation, type) and not getattr(annotation, "__args__", ())
-    shown = annotation.__name__ if plain and annotation is not None else MODULE.sub("", str(annotation))
     default = None if field.is_required() else field.get_default(call_default_factory=False)
-    return KnownField(field.alias or name, shown, field.is_required(), default)
+    return KnownField(field.alias or name, _shown(field.annotation), field.is_required(), default)

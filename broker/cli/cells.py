@@ -16,7 +16,15 @@ STATE_STYLES = {
     State.SUCCEEDED: "green",
     State.FAILED: "red",
 }
-WORKER_STYLES = {"active": "green", "standby": "cyan", "unknown": "bold red", "died": "red", "stopped": "dim"}
+WORKER_STYLES = {
+    "active": "green",
+    "assigned": "green",
+    "standby": "cyan",
+    "unassigned": "cyan",
+    "unknown": "bold red",
+    "died": "red",
+    "stopped": "dim",
+}
 
 HANDLER_TITLES = ("ID", "KIND", "FROM", "TO", "STATE", "TRIES", "AGE", "TOOK", "NOTE")
 COMMUNICATION_TITLES = ("ID", "KIND", "FROM", "TO", "AGE", "ROUND TRIP", "STATE")

@@ -8,10 +8,13 @@ from rich.text import Text
 from broker.cli.plain import Cell
 from broker.observe.printable import printable
 
-ELASTIC = frozenset({"KIND", "FROM", "TO", "NOTE", "DETAIL", "HOST", "HANDLER", "FIELDS"})
+ELASTIC = frozenset({"KIND", "FROM", "TO", "NOTE", "DETAIL", "HOST", "HANDLER", "FIELDS", "TEXT"})
 """Columns whose texts are cut where the terminal is too narrow."""
 
-DISPENSABLE = ("TRIES", "TOOK", "FROM", "VERSION", "PACKAGE", "PID", "HOST", "HANDLER")
+DISPENSABLE = (
+    *("TRIES", "TOOK", "FROM", "VERSION", "PACKAGE", "PID", "HOST", "HANDLER"),
+    *("SOFTWARE", "TYPE", "SERIAL", "RECEIVER", "QUALITY"),
+)
 """Columns that are left out, the first first, where cutting alone would leave nothing to read."""
 
 READABLE = 20

@@ -3,11 +3,13 @@
 import click
 
 from broker.cli import options
+from broker.cli.added_stats import added_stats
 from broker.cli.cells import STATE_STYLES
 from broker.cli.listing import open_listing, print_json
 from broker.cli.words import age
 from broker.lifecycle.clock import SystemClock
 from broker.lifecycle.state import State
+from broker.observe.printable import printable
 from broker.table.census import Counts, count_handlers
 
 MINUTE_US = 60_000_000
@@ -22,10 +24,14 @@ def stats(*, as_json: bool) -> None:
         if database is None:
             return
         counts = count_handlers(database, now_us=now_us, recent_us=now_us - MINUTE_US)
+        line = stats_line(counts, now_us)
+        added, problems = added_stats(database, now_us, taken=line.keys())
     if as_json:
-        print_json([stats_line(counts, now_us)])
+        print_json([line | {name: each.value for name, each in added.items()}])
     else:
-        click.echo("\n".join(stats_text(counts, now_us)))
+        click.echo("\n".join([*stats_text(counts, now_us), *(text for each in added.values() for text in each.lines)]))
+    for problem in problems:
+        click.echo(printable(problem), err=True)
 
 
 def stats_line(counts: Counts, now_us: int) -> dict[str, object]:

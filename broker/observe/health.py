@@ -10,7 +10,7 @@ class Check:
 
     ok: bool
     detail: str = ""
-    """What is wrong and the way out; empty when all is well."""
+    """What is wrong and the way out; when all is well empty, or what is worth knowing."""
     alive: bool = True
     """False only when nothing but a restart of the process can mend it."""
 

@@ -39,6 +39,8 @@ class App(Generic[ResourceT]):
     catch_up: CatchUp = CatchUp.NOTHING
     """What it gets of the events that were published before it first subscribed to them."""
     duty: Duty | None = None
+    more_duties: tuple[Duty, ...] = ()
+    """Further duties, each in a thread of its own, for as long as ``duty``."""
     checks: Mapping[str, Callable[[], Check]] = field(default_factory=dict)
     """Health checks of what it works on, by name."""
 

@@ -1,12 +1,9 @@
 """The host: everything that one process shares, and the apps it runs."""
 
-import os
-import socket
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +12,7 @@ import structlog
 from broker.errors import Superseded, TableUnavailable
 from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.clock import Clock
-from broker.lifecycle.ids import incarnation_id, worker_id
+from broker.lifecycle.ids import incarnation_id
 from broker.messages.codecs import Codec, Codecs
 from broker.observe.health import Check, Health
 from broker.runtime.app import App
@@ -24,6 +21,7 @@ from broker.runtime.drain import Drain
 from broker.runtime.duty import DutyRunner
 from broker.runtime.guardian import Guardian
 from broker.runtime.holding import Holding
+from broker.runtime.lookout import Lookout
 from broker.runtime.middleware.hooks import Hooks
 from broker.runtime.middleware.middleware import Middleware
 from broker.runtime.outgoing import Outgoing
@@ -31,10 +29,11 @@ from broker.runtime.presence import Presence
 from broker.runtime.purging import Purging
 from broker.runtime.registries import extended
 from broker.runtime.replies import Replies
+from broker.runtime.roll import Roll, Standing
 from broker.runtime.worker import Services, Worker
 from broker.settings import InterAppSettings
 from broker.table.database import Database
-from broker.table.leases import Leases, WorkerStart
+from broker.table.leases import Leases
 from broker.table.liveness import open_liveness
 from broker.table.rows import Lease
 from broker.table.store import HandlerTable
@@ -81,10 +80,11 @@ class Host:
         self.outgoing = Outgoing(self.table, self.transport, clock)
         self._clock = clock
         self._leases = Leases(self.database, clock)
+        self._roll = Roll(self._leases, self.incarnation)
         self._liveness = open_liveness(self.database, self.incarnation)
         self._replies = Replies()
         self._workers: dict[str, Worker] = {}
-        self._duties: dict[str, DutyRunner] = {}
+        self._duties: dict[str, list[DutyRunner]] = {}
         self._sources: set[str] = set()
         self._served: set[str] = set()
         self._handlers_left = False
@@ -104,6 +104,7 @@ class Host:
             clock=clock,
             workers=self.workers,
             sources=lambda: sorted(self._sources),
+            members=self._roll.members,
         )
         self._purging = Purging(self.database, clock, days=settings.retention_days, rows=settings.retention_rows)
 
@@ -130,21 +131,11 @@ class Host:
         app.registry.check_codecs()
         with self._changing:
             self._codecs |= app.registry.codecs
-            own_id = worker_id(app.address, self.incarnation)
             if app.address in self._workers:
                 raise ValueError(f"{app.address} runs in this process already")
             subscribe(self.database, app.address, app.subscriptions(), from_before=app.catch_up)
             self._leases.make([app.address])
-            self._leases.enter(
-                WorkerStart(
-                    own_id,
-                    self.incarnation,
-                    app.address,
-                    socket.gethostname(),
-                    os.getpid(),
-                    version("lantime-interapp"),
-                )
-            )
+            own_id = self._roll.enter(app.address)
             holding = Holding(
                 app.address,
                 own_id,
@@ -170,8 +161,9 @@ class Host:
             self.health.add(f"worker {app.address}", lambda: _worker_check(worker))
             for name, check in app.checks.items():
                 self.health.add(f"{name} {app.address}", check)
-            if app.duty is not None:
-                runner = self._duties[app.address] = DutyRunner(app.address, app.duty, client, worker)
+            duties = [*([] if app.duty is None else [app.duty]), *app.more_duties]
+            runners = self._duties[app.address] = [DutyRunner(app.address, duty, client, worker) for duty in duties]
+            for runner in runners:
                 runner.start()
             return client
 
@@ -182,6 +174,28 @@ class Host:
             thread.start()
         for thread in stopping:
             thread.join()
+
+    def join(self, pool: str, standing: Standing) -> None:
+        """Be listed and beat under a pool's address, without a queue or a lease, until ``leave``; safe to repeat.
+
+        ``standing`` returns where this member stands and a detail, for its row. Raises TableUnavailable.
+        """
+        self._roll.join(pool, standing)
+
+    def leave(self, pool: str) -> None:
+        """Be a member of the pool no more. Harmless when this process is none."""
+        self._roll.leave(pool)
+
+    def lookout(self) -> Lookout:
+        """Return what tells which processes live; each keeps its own memory."""
+        return Lookout(
+            self.database,
+            leases=self._leases,
+            liveness=self._liveness,
+            clock=self._clock,
+            lease_seconds=self.settings.lease_seconds,
+            own=self.incarnation,
+        )
 
     def drain_dead_letters(self) -> None:
         """Keep what reaches no app as rows of the table, from now on. Harmless when that is done already."""
@@ -262,22 +276,19 @@ class Host:
         worker = self._workers.get(address)
         if worker is None:
             return
-        duty = self._duties.pop(address, None)
-        if duty is not None:
+        duties = self._duties.pop(address, [])
+        for duty in duties:
             duty.stop()
         if not worker.stop(STOP_SECONDS):
             self._handlers_left = True
-        if duty is not None:
+        for duty in duties:
             duty.join(STOP_SECONDS)
         with self._changing:
             del self._workers[address]
             self._sources.discard(address)
         for name in [f"worker {address}", *(f"{name} {address}" for name in worker.app.checks)]:
             self.health.remove(name)
-        try:
-            self._leases.leave(worker.id)
-        except TableUnavailable as exc:
-            log.warning("could not note the end of a worker", worker=worker.id, error=str(exc))
+        self._roll.end(worker.id)
 
     def _open_table(self) -> bool:
         pause = OPEN_PAUSE_SECONDS

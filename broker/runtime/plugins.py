@@ -15,6 +15,9 @@ COMMANDS = "interapp.commands"
 HANDLERS = "interapp.handlers"
 """Registries: name -> HandlerRegistry; one with ``extends`` adds handlers to the apps of that registry's name."""
 
+STATS = "interapp.stats"
+"""What others add to ``interapp stats``: name -> callable, see ``broker.cli.added_stats``."""
+
 TRIALS = "INTERAPP_PLUGINS"
 """Setting that names further registries, for quick trials: ``module:attribute``."""
 

@@ -1,7 +1,7 @@
 """The housekeeping of one process: shows that it lives, sees leases and work that nobody rang for, relays, watches handlers."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -40,7 +40,9 @@ class Presence:
         clock: Clock,
         workers: Callable[[], Sequence[Worker]],
         sources: Callable[[], Sequence[str]],
+        members: Callable[[], Mapping[str, tuple[str, str]]] = dict,
     ) -> None:
+        """``members`` are the rows to beat for beside those of the workers: id to status and detail."""
         self._table = table
         self._leases = leases
         self._liveness = liveness
@@ -48,6 +50,7 @@ class Presence:
         self._clock = clock
         self._workers = workers
         self._sources = sources
+        self._members = members
         self._stopping = threading.Event()
         self._detail = "no beat yet"
         self._away = False
@@ -110,7 +113,8 @@ class Presence:
         self._liveness.hold()
         workers = list(self._workers())
         held = {worker: lease for worker in workers if (lease := worker.held()) is not None}
-        kept = set(self._leases.beat({worker.id: worker.status() for worker in workers}, list(held.values())))
+        statuses = {worker.id: worker.status() for worker in workers} | dict(self._members())
+        kept = set(self._leases.beat(statuses, list(held.values())))
         for worker, lease in held.items():
             if lease not in kept:
                 worker.lease_lost(lease)

@@ -40,6 +40,8 @@ class ReportModule(Command[None]):
     observed_at: datetime
     api_major: int | None = None
     module: dict[str, JsonValue] | None = None
+    unreadable: bool = False
+    """Whether the device says something else than a module or an empty slot: what is known of the module stays."""
 
 
 class SlotStatus(Reply):
@@ -54,6 +56,8 @@ class SlotStatus(Reply):
     software: str | None = None
     present: bool | None = None
     status: ModuleStatus | None = None
+    stale: dict[str, datetime] = Field(default_factory=dict)
+    """Parts of ``status`` of which the last look said nothing, each with the time of the look that did."""
     observed_at: datetime | None = None
     age_seconds: float | None = None
     """Time since ``observed_at``; None when nothing was observed yet."""
@@ -78,6 +82,8 @@ class TcrReady(Event):
     slot: str
     interapp: str
     """Version of the service's software."""
+    writing: str | None = None
+    """``read-only``, or the name of the write profile by which it writes; None from a service that does not say."""
 
 
 class SyncState(ContractDocument):

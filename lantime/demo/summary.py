@@ -30,4 +30,5 @@ def _next(performance: Performance) -> Iterator[tuple[str, str]]:
             yield show, "the one that succeeded on its second attempt"
     yield "communications", "the same messages as they travelled"
     yield "slots", "the chassis' inventory"
+    yield "alarms --history", "what was wrong with it"
     yield "workers", "who served which app"

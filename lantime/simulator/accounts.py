@@ -9,7 +9,10 @@ from enum import IntEnum
 
 
 class Level(IntEnum):
-    """The LTOS user levels (vendor document): ``info`` reads, the others write too (inferred)."""
+    """The LTOS user levels (vendor document): ``info`` reads, the others write too (inferred).
+
+    What only a super-user may do is not known: here both may do the same.
+    """
 
     INFO = 1
     ADMIN = 2
@@ -26,12 +29,12 @@ class Account:
 
 
 class Accounts:
-    """The accounts of one device; at first ``info``/``info`` to read and ``admin``/``admin`` to write."""
+    """The accounts of one device; at first ``info``/``info`` to read, ``admin``/``admin`` and ``super``/``super`` to write."""
 
     def __init__(self) -> None:
         self._accounts: dict[str, Account] = {}
         self._tokens: dict[str, str] = {}
-        for username, level in (("info", Level.INFO), ("admin", Level.ADMIN)):
+        for username, level in (("info", Level.INFO), ("admin", Level.ADMIN), ("super", Level.SUPER_USER)):
             self.put(Account(username=username, password=username, level=level))
 
     def put(self, account: Account) -> None:

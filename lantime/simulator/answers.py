@@ -1,30 +1,17 @@
-"""The JSON answers of the simulated device: envelope, status tree and the way into it.
+"""The JSON answers of the simulated device: envelope, status tree, configuration tree and the way into them.
 
-Envelope, ``system``, ``notification``, ``network`` and the frame of ``chassis0`` are captured on API 10 and 20.
-Error bodies are invented: none was ever captured.
+Envelope and status are captured on API 10 and 20, but for the TCR itself. The configuration tree and error bodies
+are invented: none was ever captured.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
-from lantime.simulator.device import Bay, Device
-from lantime.simulator.modules import quality, slot_object, tfom
-
-_EVENT_TYPES = {
-    "not-responding": "critical",
-    "not-sync": "error",
-    "sync": "info",
-}
-_FIXED_EVENTS = (
-    ("ntp-sync", "info"),
-    ("ntp-not-sync", "error"),
-    ("ntp-stopped", "critical"),
-    ("oscillator-adjusted", "info"),
-    ("oscillator-not-adjusted", "warning"),
-    ("device-configuration-changed", "action"),
-    ("system-reboot", "action"),
-    ("normal-operation", "info"),
-)
+from lantime.simulator.device import Device
+from lantime.simulator.events import kinds
+from lantime.simulator.modules import slot_object
+from lantime.simulator.network import network, ntp, services
+from lantime.simulator.staging import Place
+from lantime.simulator.system import at_time, system
 
 
 def envelope(device: Device, data: object, path: str, scheme: str) -> dict[str, Any]:
@@ -35,11 +22,11 @@ def envelope(device: Device, data: object, path: str, scheme: str) -> dict[str, 
             "version": f"fw_{device.firmware}",
             "serial-number": device.serial,
             "hostname": device.hostname,
-            "time-stamp": _time(device.clock.now_us()),
+            "time-stamp": at_time(device.clock.now_us()),
             "model": device.model,
         },
         "data": data,
-        "changes": {"pending-changes": 0},
+        "changes": {"pending-changes": len(device.configuration.pending())},
         "links": {"self": f"{scheme}://localhost{path}"},
     }
 
@@ -54,18 +41,36 @@ def status_tree(device: Device) -> dict[str, Any]:
     tree: dict[str, Any] = {
         "object-id": "status",
         "rest-api": {"api-version": device.api_version},
-        "system": _system(device),
+        "system": system(device),
         "notification": {"events": _events(device)},
-        "network": _network(device),
-        "services": {"network": {"http": True, "https": True, "ssh": True}, "global": {}},
+        "network": network(device),
+        "services": services(device),
         "chassis0": _chassis(device),
-        "ntp": [_ntp(device)],
-        "syncmon": {"last-updated": "never", "nodes": []},
-        "syncteam": {},
+        "ntp": ntp(device),
+        "syncmon": _syncmon(device),
+        "syncteam": _syncteam(device),
     }
     if not device.since_17:
-        tree["chassis-xhe"] = []
+        tree["chassis-xhe"] = [_xhe(bay.slot_id) for _, bay in device.refclocks]
     return tree
+
+
+def config_tree(device: Device) -> dict[str, Any]:
+    """Return the configuration object: the candidate configuration of every TCR."""
+    slots = [
+        {"object-id": bay.slot_id, "slot-id": bay.slot_id, "module": device.configuration.candidate(bay.slot_id)}
+        for bay in device.bays.values()
+        if bay.card is not None and bay.card.is_tcr
+    ]
+    return {"object-id": "config", "chassis0": {"object-id": "chassis0", "slots": slots}}
+
+
+def listed(differences: dict[Place, tuple[Any, Any]], before: str, after: str) -> list[dict[str, Any]]:
+    """Return differences of two configurations as a list: where, and both values."""
+    return [
+        {"path": "/".join((slot, *place)), before: values[0], after: values[1]}
+        for (slot, place), values in differences.items()
+    ]
 
 
 def resolve(tree: object, path: list[str]) -> tuple[bool, object]:
@@ -79,7 +84,8 @@ def resolve(tree: object, path: list[str]) -> tuple[bool, object]:
         if isinstance(found, dict) and name in found:
             found = found[name]
             continue
-        named = [each for each in found if each.get("object-id") == name] if isinstance(found, list) else []
+        members = found if isinstance(found, list) else []
+        named = [each for each in members if isinstance(each, dict) and each.get("object-id") == name]
         if not named:
             return False, None
         found = named[0]
@@ -101,105 +107,54 @@ def _chassis(device: Device) -> dict[str, Any]:
     }
 
 
-def _system(device: Device) -> dict[str, Any]:
-    now = datetime.fromtimestamp(device.clock.now_us() / 1_000_000, UTC)
-    system: dict[str, Any] = {
-        "uptime": round(device.uptime_seconds, 2),
-        "current-time": now.strftime("%Y-%m-%dT%H:%M:%S.%f000 UTC"),
-        "current-time-iso": f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z",
-        "cpuload": "0.48 0.66 0.57 2/99 25157",
-        "memory": "228428 kB total memory, 161732 kB free (70 %)",
-        "last-config-change": 0.0,
-        "sync-status": _sync_status(device, device.reference()),
-        "front-leds": _leds(device),
-    }
-    if device.since_17:
-        system["api-last-update"] = _time(device.clock.now_us())
-    return system
-
-
-def _sync_status(device: Device, bay: Bay | None) -> dict[str, Any]:
-    clock = {"clock": "not-synchronized", "oscillator": "not-warmed-up"}
-    status: dict[str, Any] = {"reference": "none", "ref-type": "none", "clock-idx": 0, "osc-type": "unknown"}
-    held, seen_tfom, seen_quality = 0.0, 15, "unknown"
-    if bay is not None:
-        held = device.holdover_seconds(bay)
-        seen_tfom, seen_quality = tfom(bay.effect, held), quality(bay.effect, held)
-        clock = {"clock": bay.effect.clock, "oscillator": bay.effect.oscillator}
-        source = "ptp" if bay.effect.other_source else "tcr"
-        status = {
-            "reference": f"{bay.slot_id}-{source}",
-            "ref-type": "ptp-ieee1588" if bay.effect.other_source else "irig",
-            "clock-idx": device.clock_bays.index(bay),
-            "osc-type": "ocxo-sq",
-        }
-    return status | {
-        "est-time-quality": seen_quality,
-        _spelled(device, "leapsecond-announced"): False,
-        "leapsecond-date": "",
-        "clock-status": clock,
-        "holdover-status": {"time-offset": 0, "time-elapsed": int(held), "tfom-out": seen_tfom},
-    }
-
-
-def _leds(device: Device) -> dict[str, Any]:
-    bay = device.reference()
-    synchronized = bay is not None and bay.effect.clock == "synchronized"
-    dark = "none" if device.since_17 else "blue"
-    return {
-        "led-ref-time": _led("green" if synchronized else "red"),
-        "led-time-service": _led("green"),
-        "led-network": _led("green"),
-        "led-alarm": _led(dark if synchronized else "red", lit=not synchronized),
-    }
-
-
-def _led(color: str, *, lit: bool = True) -> dict[str, Any]:
-    return {
-        f"{when}-{what}": value
-        for when in ("current", "last")
-        for what, value in (("color", color), ("state", lit), ("mode", "permanent"))
-    }
-
-
 def _events(device: Device) -> list[dict[str, Any]]:
     events = []
-    for number, bay in enumerate(device.clock_bays, start=1):
-        if bay.card is None and bay.last_card is None:
+    for kind in kinds(number for number, _ in device.refclocks):
+        if kind.since_17 and not device.since_17:
             continue
-        now = device.refclock_state(bay)
-        for what, kind in _EVENT_TYPES.items():
-            events.append(_event(device, f"refclock-{number}-{what}", kind, triggered=now == what))
-    for event, kind in _FIXED_EVENTS:
-        events.append(_event(device, event, kind, triggered=event in device.events))
-    events.append(_event(device, _spelled(device, "leapsecond-announced"), "info", triggered=False))
+        at_us = device.events.get(kind.event)
+        events.append(
+            {
+                "object-id": kind.event if device.since_17 else kind.before_17 or kind.event,
+                "type": kind.severity,
+                "triggered": int(kind.event in device.active),
+                "last-triggered": "never" if at_us is None else at_time(at_us),
+            }
+        )
     return events
 
 
-def _event(device: Device, event: str, kind: str, *, triggered: bool) -> dict[str, Any]:
-    at_us = device.events.get(event)
+def _syncmon(device: Device) -> dict[str, Any]:
+    at_us = device.syncmon_updated_us
+    return {"last-updated": "never" if at_us is None else at_time(at_us), "nodes": device.syncmon_nodes}
+
+
+def _syncteam(device: Device) -> dict[str, Any]:
     return {
-        "object-id": event,
-        "type": kind,
-        "triggered": int(triggered),
-        "last-triggered": "never" if at_us is None else _time(at_us),
+        "operational-mode": "disabled",
+        "time-quality": "unknown",
+        "leapsecond-state": "no-leapsecond" if device.since_17 else "no-leap-second",
+        "current-tfom": 15,
+        "team-members": 0,
+        "online-members": 0,
+        "offline-members": 0,
+        "reference": {"current-team-master": "unknown", "current-team-reference": "unknown"},
+        "members": [],
     }
 
 
-def _spelled(device: Device, word: str) -> str:
-    return word if device.since_17 else word.replace("leapsecond-announced", "leap-second-announced")
-
-
-def _network(device: Device) -> dict[str, Any]:
-    port = {"object-id": "lan0", "link": True, "speed": "1000", "duplex": "full"}
-    if device.since_17:
-        port["port-available"] = True
-    return {"ports": [port], "interfaces": [{"object-id": "lan0:0", "ipv4-address": "192.0.2.10"}]}
-
-
-def _ntp(device: Device) -> dict[str, Any]:
-    return {"object-id": "association0", "refid": "IRIG", "leap": 0 if device.since_17 else "0", "stratum": 1}
-
-
-def _time(at_us: int) -> str:
-    return datetime.fromtimestamp(at_us / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _xhe(slot_id: str) -> dict[str, Any]:
+    """Return the entry of a clock that has no external rubidium (captured on API 10)."""
+    return {
+        "object-id": slot_id,
+        "xhe-info": {
+            "status": "unknown",
+            "osc-type": 0,
+            "features": 0,
+            "software-revision": "v0.00",
+            "xhe-id": "",
+            "rub-id": "",
+        },
+        "xhe-sys-status": {"temperature-sensors": {"chassis": 0.0, "xtal": 0.0, "cell": 0.0, "lamp": 0.0}},
+        "xhe-psu-status": {"status": "unknown", "psu-status": {"psu1": "ok", "psu2": "ok"}},
+    }

@@ -1,24 +1,21 @@
 """From a request to a response, without a server: what the device answers, and to whom.
 
 Status codes other than 200 and 401 are invented (no error was ever captured); see ``answers.error`` for the body.
-
-Controls over HTTP (invented, for when the simulator is a process of its own), from this machine only and with an
-admin's login: ``POST /simulator/pull {"slot": "clk1"}``, ``POST /simulator/plug {"slot": "clk1", "serial": "…"}``,
-``lose-signal``, ``restore-signal``, ``set-scenario {"slot": …, "scenario": "jitter"}``,
-``fail-requests {"count": 3, "status": 503, "path-prefix": "/api/status"}``, ``disable-api``, ``enable-api``,
-``change-login {"username": …, "password": …, "level": "info"}``, ``revoke-tokens``; and
-``GET /simulator/request-log``.
+``docs/simulator.md`` lists the paths and the controls.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from lantime.simulator.accounts import Account, Level
-from lantime.simulator.answers import envelope, error, resolve, status_tree
+from lantime.simulator.answers import config_tree, envelope, error, resolve, status_tree
+from lantime.simulator.body import read_body
 from lantime.simulator.controls import Controls, RequestRecord, UnknownAction
 from lantime.simulator.device import ControlError
+from lantime.simulator.faults import REASONS, Delivery, Fault, Kind
+from lantime.simulator.writing import Refused, Written, is_command, write
 
+_UNAUTHORIZED = 401
 _FIRST_API_WITH_TOKEN = 16
 """LTOS 7.08, the first with a bearer token (vendor document), has API 16."""
 
@@ -37,16 +34,18 @@ class SimulatedRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedResponse:
-    """A response: its status, its JSON and what headers it adds."""
+    """A response: its status, its JSON, what headers it adds and how it goes over the line."""
 
     status: int
     body: Mapping[str, object]
     headers: Mapping[str, str] = field(default_factory=dict)
+    delivery: Delivery = field(default_factory=Delivery)
 
 
 def respond(controls: Controls, request: SimulatedRequest) -> SimulatedResponse:
     """Answer one request and write it to the request log."""
     with controls.lock:
+        controls.play_due()
         account = controls.accounts.by_any(request.authorization)
         response = _respond(controls, request, account)
         controls.record(
@@ -69,25 +68,54 @@ def _respond(controls: Controls, request: SimulatedRequest, account: Account | N
         return _error(404, f"no such path: {request.path}")
     if not controls.api_enabled:
         return _error(503, "the REST API is disabled")
-    fault = controls.next_fault(request.path)
-    if fault is not None:
-        return _error(fault, "this request was asked to fail")
+    fault = controls.faults.next(request.path, request.method)
+    if fault is None:
+        return _answer(controls, request, account, parts[1:])
+    if fault.spares_the_effect:
+        return _gone_wrong(fault, _answer(controls, request, account, parts[1:]))
+    return _gone_wrong(fault, _error(fault.status, ""))
+
+
+def _gone_wrong(fault: Fault, answer: SimulatedResponse) -> SimulatedResponse:
+    if fault.kind is Kind.STATUS:
+        if fault.status == _UNAUTHORIZED:
+            return _unauthorized()
+        reason = REASONS.get(fault.status, "it failed")
+        return _error(fault.status, f"this request was asked to fail: {reason}")
+    status = answer.status if fault.kind in {Kind.TRUNCATED, Kind.SLOW, Kind.TRICKLE} else 200
+    return replace(answer, status=status, delivery=Delivery(kind=fault.kind, delay_seconds=fault.delay_seconds))
+
+
+def _answer(
+    controls: Controls, request: SimulatedRequest, account: Account | None, path: list[str]
+) -> SimulatedResponse:
+    if account is None and not controls.anonymous_read:
+        return _unauthorized()
+    if path == ["get-token"]:
+        return _token(controls, request)
+    if request.method == "GET" and not is_command(path):
+        return _read(controls, request, path)
     if account is None:
         return _unauthorized()
-    if parts == ["api", "get-token"]:
-        return _token(controls, request)
-    if request.method != "GET":
-        return _error(405, f"{request.method} is not allowed here", {"Allow": "GET"})
-    return _read(controls, request, parts[1:])
+    written = write(controls, account, request.method, path, request.body)
+    if isinstance(written, Refused):
+        return _error(written.status, written.message, {"Allow": written.allow} if written.allow else None)
+    return _enveloped(controls, request, written)
 
 
 def _read(controls: Controls, request: SimulatedRequest, path: list[str]) -> SimulatedResponse:
     # The whole tree files the status under its name (seen in a third party's code); /api/status itself is the
     # status object (captured).
-    found, data = resolve({"status": status_tree(controls.device)}, path)
+    tree = {"status": status_tree(controls.device), "config": config_tree(controls.device)}
+    found, data = resolve(tree, path)
     if not found:
         return _error(404, f"no such path: {request.path}")
-    return SimulatedResponse(status=200, body=envelope(controls.device, data, request.path, request.scheme))
+    return _enveloped(controls, request, Written(data))
+
+
+def _enveloped(controls: Controls, request: SimulatedRequest, written: Written) -> SimulatedResponse:
+    body = envelope(controls.device, written.data, request.path, request.scheme)
+    return SimulatedResponse(status=200, body=body)
 
 
 def _token(controls: Controls, request: SimulatedRequest) -> SimulatedResponse:
@@ -115,12 +143,12 @@ def _control(
     if request.method != "POST":
         return _error(405, f"{request.method} is not allowed here", {"Allow": "POST"})
     try:
-        controls.perform("/".join(path), json.loads(request.body or b"{}"))
+        controls.perform("/".join(path), read_body(request.body))
     except UnknownAction as exc:
         return _error(404, str(exc))
     except ControlError as exc:
         return _error(422, str(exc))
-    except (ValueError, RecursionError) as exc:
+    except ValueError as exc:
         return _error(400, f"the body is not JSON ({exc})")
     return SimulatedResponse(status=200, body={"done": path[0]})
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from broker.errors import SettingError
 from broker.lifecycle.clock import Clock
 
 _VALID = timedelta(days=365)
@@ -21,6 +22,37 @@ def write_certificate(folder: Path, host: str, clock: Clock) -> tuple[Path, Path
     Valid for localhost, 127.0.0.1, ::1, the given host and this machine's name, for a year from an hour ago. It is
     its own authority, so a client may trust it as a CA file.
     """
+    files = folder / "certificate.pem", folder / "key.pem"
+    _write(*files, host, clock)
+    return files
+
+
+def kept_certificate(file: Path, host: str, clock: Clock) -> tuple[Path, Path]:
+    """Return the certificate in this file and the key beside it (``file.key``); write both when neither is there.
+
+    Who trusts the file goes on trusting it over restarts. Raises SettingError when one of the two is missing, is no
+    such file, or the certificate has ended.
+    """
+    key_file = file.with_name(f"{file.name}.key")
+    try:
+        if not file.exists() and not key_file.exists():
+            _write(file, key_file, host, clock)
+        certificate = x509.load_pem_x509_certificate(file.read_bytes())
+        key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as exc:
+        raise _unusable(file, f"it or its key {key_file} cannot be used ({exc})") from exc
+    if key.public_key() != certificate.public_key():
+        raise _unusable(file, f"{key_file} is not its key")
+    if certificate.not_valid_after_utc <= datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC):
+        raise _unusable(file, f"it ended on {certificate.not_valid_after_utc:%Y-%m-%d}")
+    return file, key_file
+
+
+def _unusable(file: Path, problem: str) -> SettingError:
+    return SettingError("--certificate-file", str(file), f"{problem}; remove both files to have new ones made")
+
+
+def _write(certificate_file: Path, key_file: Path, host: str, clock: Clock) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "LANTIME simulator")])
     now = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
@@ -51,13 +83,11 @@ def write_certificate(folder: Path, host: str, clock: Clock) -> tuple[Path, Path
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    certificate_file, key_file = folder / "certificate.pem", folder / "key.pem"
     certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_file.touch(mode=0o600)
     key_file.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
-    return certificate_file, key_file
 
 
 def _names(host: str) -> list[x509.GeneralName]:

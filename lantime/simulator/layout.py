@@ -5,7 +5,8 @@ what is invented (no capture of an IMS chassis exists). All serial numbers are s
 """
 
 from broker.lifecycle.clock import Clock
-from lantime.simulator.device import FIRMWARE, Bay, Card, Device
+from lantime.simulator.bay import Bay, Card
+from lantime.simulator.device import FIRMWARE, Device
 
 MODELS = ("M1000", "M3000")
 

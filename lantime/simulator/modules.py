@@ -6,8 +6,11 @@ all its keys are inferred; which version lacks what is captured for other module
 
 from typing import Any
 
-from lantime.simulator.device import Bay, Card, Device
+from lantime.simulator.bay import Bay, Card
+from lantime.simulator.device import Device
+from lantime.simulator.receivers import RECEIVERS
 from lantime.simulator.scenario import Effect
+from lantime.simulator.schema import STRING_TYPES
 
 _STATE = {
     "warmed-up": True,
@@ -39,24 +42,6 @@ _SOURCE_FLAGS = (
     "trs-limit-violated",
 )
 
-_STRING_TYPES = (
-    "meinberg-standard",
-    "sat",
-    "nmea-rmc",
-    "uni-erlangen",
-    "computime",
-    "sysplex-1-",
-    "meinberg-capture",
-    "spa",
-    "racal",
-    "meinberg-gps",
-    "nmea-gga",
-    "nmea-rmc-gga",
-    "nmea-zda",
-    "ion",
-)
-"""Captured on API 20 of another clock module."""
-
 _DECAY = (
     (0.0, "less-than-10us"),
     (60.0, "less-than-25us"),
@@ -84,8 +69,8 @@ def slot_object(device: Device, bay: Bay) -> dict[str, Any]:
         slot["module"] = {"power-available": fitted, "power-capacity": 50.0 if fitted else 0.0}
         if bay.card is not None:
             slot["module"]["info"] = _info(bay.card, device) | {"firmware-image": ""}
-    elif bay.card is not None and bay.card.is_tcr:
-        slot["module"] = tcr_module(device, bay, bay.card)
+    elif bay.card is not None and bay.slot_type == "clk" and bay.card.family is not None:
+        slot["module"] = clock_module(device, bay, bay.card)
     elif bay.card is not None and bay.slot_type == "cpu":
         cpu = {"firmware-image": f"fw_{device.firmware}", "sensors": {"temperature-1": 49.0}}
         slot["module"] = {"info": _info(bay.card, device) | cpu}
@@ -94,28 +79,31 @@ def slot_object(device: Device, bay: Bay) -> dict[str, Any]:
     return slot
 
 
-def tcr_module(device: Device, bay: Bay, card: Card) -> dict[str, Any]:
-    """Return the module object of a TCR as it stands now."""
+def clock_module(device: Device, bay: Bay, card: Card) -> dict[str, Any]:
+    """Return the module object of a clock as it stands now: a TCR, or a receiver that is always locked."""
     effect, held = bay.effect, device.holdover_seconds(bay)
-    # Floats are noisy on API 20 (captured), so the simulated sensor's is too.
-    warm = 41.50000000000001 if device.since_17 else 41.5
+    # Floats are noisy on API 10 (captured), so the simulated sensor's is too.
+    warm = 41.5 if device.since_17 else 41.50000000000001
     module: dict[str, Any] = {"dac-cal": None, "dac-val": None} if device.since_17 else {}
     module["info"] = _info(card, device) | {"sensors": {"temperature-1": warm, "temperature-2": 0.0}}
     if device.since_17:
         module["supported-string-types"] = [
-            {"object-id": name, "value": value, "description": name} for value, name in enumerate(_STRING_TYPES)
+            {"object-id": name, "value": value, "description": name} for value, name in enumerate(STRING_TYPES)
         ]
     elif device.since_10:
         module["supported-string-types"] = []
-    module["mrs"] = _mrs(device, bay)
+    if card.is_tcr:
+        module["mrs"] = _mrs(device, bay)
     module["sync-status"] = {
         "clock-idx": "selected",
         "osc-type": "ocxo-sq",
         "est-time-quality": quality(effect, held),
         "clock-status": {"clock": effect.clock, "oscillator": effect.oscillator},
     }
-    module["tcr"] = _receiver(device, effect, held)
-    return module
+    if card.is_tcr:
+        module["tcr"] = _receiver(device, bay, held)
+        return module
+    return module | next(parts() for start, parts in RECEIVERS.items() if card.model.startswith(start))
 
 
 def quality(effect: Effect, held_seconds: float) -> str:
@@ -139,16 +127,17 @@ def _info(card: Card, device: Device) -> dict[str, Any]:
     return {"model": card.model, "serial-number": serial, "software-revision": card.software}
 
 
-def _receiver(device: Device, effect: Effect, held_seconds: float) -> dict[str, Any]:
+def _receiver(device: Device, bay: Bay, held_seconds: float) -> dict[str, Any]:
+    effect, configured = bay.effect, device.configuration.running(bay.slot_id)["receiver"]
     set_flags = effect.pcps | {"utc"}
     receiver: dict[str, Any] = {
         "ref-type": "irig",
         "receiver-status": effect.receiver,
-        "type": "am",
-        "icode": "b122-b123",
-        "ignore-tfom": False,
-        "ref-offs": 0,
-        "ref-offs-configured": effect.utc_offset_configured,
+        "type": "dcls" if configured["icode"].endswith("-dcls") else "am",
+        "icode": configured["icode"],
+        "ignore-tfom": configured["ignore-tfom"],
+        "ref-offs": configured["ref-offs"],
+        "ref-offs-configured": configured["ref-offs-configured"],
         "tfom": tfom(effect, held_seconds),
         "agc": effect.agc,
         "drift": 0,
@@ -160,21 +149,35 @@ def _receiver(device: Device, effect: Effect, held_seconds: float) -> dict[str, 
 
 
 def _mrs(device: Device, bay: Bay) -> list[dict[str, Any]]:
-    effect = bay.effect
-    master = frozenset({"is-external", "is-master", "is-locked", "is-accurate", "low-jitter"})
-    unused = frozenset({"is-external", "no-connection", "no-signal"})
-    sources = (
-        ("irig", 1e-05, effect.source, -2.3e-07 if effect.receiver == "synchronized" else 0.0, bay.losses),
-        ("ptp-ieee1588", 1e-07, master if effect.other_source else unused, 0.0, 0),
-        ("ntp", 0.0001, frozenset({"is-external"}), 1.9e-05, 0),
-    )
+    """Return the source list: settings as configured, status as the scenario has it.
+
+    When another source takes over it is the first configured one that is no time code (invented).
+    """
+    configured = device.configuration.running(bay.slot_id)["mrs"]
+    kinds = [each["info"]["settings"]["id"]["type"] for each in configured]
+    successor = next((position for position, kind in enumerate(kinds) if kind != "irig"), None)
     entries = []
-    for priority, (kind, precision, flags, offset, losses) in enumerate(sources):
-        identity = {"type": kind, "instance": 0}
-        settings = {"bias": 0.0, "precision": precision, "id": identity}
-        entry: dict[str, Any] = {"object-id": f"priority{priority}", "info": {"settings": settings}}
+    for position, each in enumerate(configured):
+        entry: dict[str, Any] = {"object-id": each["object-id"], "info": each["info"]}
         if device.since_10:
-            status = {name: name in flags for name in _SOURCE_FLAGS}
-            entry["status"] = {"id": identity, "status": status, "offset": offset, "ssm": 0, "soc": losses}
+            flags, offset = _source(bay.effect, kinds[position], leads=position == successor)
+            entry["status"] = {
+                "id": each["info"]["settings"]["id"],
+                "status": {name: name in flags for name in _SOURCE_FLAGS},
+                "offset": offset,
+                "ssm": 0,
+                "soc": bay.losses if kinds[position] == "irig" else 0,
+            }
         entries.append(entry)
     return entries
+
+
+def _source(effect: Effect, kind: str, *, leads: bool) -> tuple[frozenset[str], float]:
+    """Return the flags that are set for a kind of source, and its offset in seconds."""
+    if kind == "irig":
+        return effect.source, -2.3e-07 if effect.receiver == "synchronized" else 0.0
+    if effect.other_source and leads:
+        return frozenset({"is-external", "is-master", "is-locked", "is-accurate", "low-jitter"}), 0.0
+    if kind == "ntp":
+        return frozenset({"is-external"}), 1.9e-05
+    return frozenset({"is-external", "no-connection", "no-signal"}), 0.0

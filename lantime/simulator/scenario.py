@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Scenario(StrEnum):
-    """What happens to a module's time code input."""
+    """What happens to a module's time code input, or to the module."""
 
     LOCKED = "locked"
     COLD_START = "cold-start"
@@ -19,6 +19,7 @@ class Scenario(StrEnum):
     JITTER = "jitter"
     UTC_OFFSET_MISSING = "utc-offset-missing"
     WRONG_CODE = "wrong-code"
+    MODULE_PULLED = "module-pulled"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ _NO_DATA = {"data-available": False, "lock-on": False}
 _LOST = frozenset({"no-signal"})
 
 EFFECTS: dict[Scenario, Effect] = {
+    # All but MODULE_PULLED: a module that is not there reports nothing.
     Scenario.LOCKED: Effect(
         receiver="synchronized",
         clock="synchronized",

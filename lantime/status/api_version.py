@@ -59,6 +59,14 @@ ADAPTERS = (
 )
 """Oldest first. The ranges are those that the vendor's own connectors are split by (vendor document)."""
 
+SUPPORTED_API = f"API {ADAPTERS[0].first} and {ADAPTERS[1].first} to {ADAPTERS[-1].last} (LTOS 7.04 to 7.10)"
+"""What versions are known, for people. Which LTOS brings which API: captured for 10 and 20, else vendor document."""
+
+
+def supported_majors() -> str:
+    """Return the API majors that answers are read of as they are meant, for people: ``8, 10 to 16, 17 to 20``."""
+    return ", ".join(f"{it.first}" if it.first == it.last else f"{it.first} to {it.last}" for it in ADAPTERS)
+
 
 def read_api_version(answer: Mapping[str, object]) -> ApiVersion:
     """Read the version from ``data.rest-api.api-version``, else from ``system-information."API Version"``.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from lantime.errors import UnexpectedAnswer
 from lantime.status.api_version import adapter_for, read_api_version
@@ -14,23 +15,30 @@ _CHASSIS = re.compile(r"chassis\d{1,3}")
 
 
 class ChassisStatus(StatusModel):
-    """One chassis: ``name`` is its object (``chassis0``), ``slots`` in the device's order, found by ``slot()``.
-
-    ``slots_reported`` is False when the answer has no list of slots at all: then nothing is known about them, and
-    an empty ``slots`` does not mean that every module was pulled. ``warnings`` are for the operator: what was
-    skipped, and whether the API version is a known one.
-    """
+    """One chassis; its slots are found by ``slot()``."""
 
     name: str
+    """Its object: ``chassis0`` (captured), ``chassis1`` for an expansion (inferred)."""
     model: str | None = None
+    """``M600``, … (captured)."""
     serial: str | None = None
+    """Serial number (captured)."""
     firmware: str | None = None
+    """``fw_7.10.008``, … (captured)."""
     api_version: str | None = None
+    """Version of the REST API: ``20.05.013``, … (captured)."""
     api_major: int | None = None
+    """Its first number, by which answers differ (captured, vendor document)."""
     hostname: str | None = None
+    """The device's name (captured)."""
     slots_reported: bool = False
+    """Whether there is a list of slots at all: without one nothing is known of them, and no module was pulled (captured)."""
+    slots_complete: bool = False
+    """Whether every member of that list could be read: else a slot that is absent may be one of the others (invented)."""
     slots: tuple[Slot, ...] = ()
+    """In the device's order, which differs between versions (captured)."""
     warnings: tuple[str, ...] = ()
+    """For the operator: what was skipped or could not be read, and whether the API version is a known one (invented)."""
 
     def slot(self, slot_id: str) -> Slot | None:
         """Return the slot with this id, or None when the chassis has none."""
@@ -54,7 +62,10 @@ def parse_status(answer: Mapping[str, object], *, url: str = "") -> list[Chassis
 
 
 def _chassis(data: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
-    return {key: found for key, found in data.items() if _CHASSIS.fullmatch(key) and isinstance(found, Mapping)}
+    """Return the chassis objects; one that is no object is an empty one, unless all are."""
+    found = {key: value for key, value in data.items() if _CHASSIS.fullmatch(key)}
+    some = any(isinstance(value, Mapping) for value in found.values())
+    return {key: mapping(value) for key, value in found.items()} if some else {}
 
 
 def _number(item: tuple[str, object]) -> int:
@@ -66,7 +77,7 @@ def _parse(name: str, chassis: Mapping[str, object], answer: Mapping[str, object
     api = read_api_version(answer)
     _, compatibility = adapter_for(api.major)
     reported = pick(chassis, "slots")
-    slots, warnings = _slots(reported, api.major)
+    listed = _slots(reported, api.major)
     return ChassisStatus(
         name=name,
         model=text(pick(chassis, "model")) or text(pick(system, "model")),
@@ -76,27 +87,40 @@ def _parse(name: str, chassis: Mapping[str, object], answer: Mapping[str, object
         api_major=api.major,
         hostname=text(pick(system, "hostname")),
         slots_reported=isinstance(reported, list | Mapping),
-        slots=slots,
-        warnings=(compatibility, *warnings) if compatibility else warnings,
+        slots_complete=listed.complete,
+        slots=listed.slots,
+        warnings=(compatibility, *listed.warnings) if compatibility else listed.warnings,
     )
 
 
-def _slots(reported: object, api_major: int | None) -> tuple[tuple[Slot, ...], tuple[str, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    slots: tuple[Slot, ...]
+    complete: bool
+    warnings: tuple[str, ...]
+
+
+def _slots(reported: object, api_major: int | None) -> _Listed:
     """Read the slots by id, never by position: the order differs between versions (captured)."""
     if not isinstance(reported, list | Mapping):
-        return (), ("the chassis reports no list of slots",)
+        return _Listed((), complete=False, warnings=("the chassis reports no list of slots",))
     slots: dict[str, Slot] = {}
-    skipped: list[str] = []
+    nameless: list[str] = []
+    again: list[str] = []
     listed = list(members(reported))
     for object_id, entry in listed:
         slot_id = read_slot_id(entry, object_id)
         if slot_id is None:
-            skipped.append(repr(raw(pick(entry, "slot-id")) or object_id))
+            nameless.append(repr(raw(pick(entry, "slot-id")) or object_id))
         elif slot_id in slots:
-            skipped.append(f"{slot_id!r} again")
+            again.append(f"{slot_id!r} again")
         else:
             slots[slot_id] = parse_slot(slot_id, entry, api_major=api_major)
-    skipped += ["no object"] * (len(reported) - len(listed))
-    if not skipped:
-        return tuple(slots.values()), ()
-    return tuple(slots.values()), (f"{len(skipped)} slots without a usable id were skipped: {', '.join(skipped[:5])}",)
+    nameless += ["no object"] * (len(reported) - len(listed))
+    unreadable = [slot.slot_id for slot in slots.values() if slot.unreadable]
+    warnings = []
+    if skipped := nameless + again:
+        warnings.append(f"{len(skipped)} slots without a usable id were skipped: {', '.join(skipped[:5])}")
+    if unreadable:
+        warnings.append(f"what is reported as module cannot be read, in {', '.join(unreadable[:5])}")
+    return _Listed(tuple(slots.values()), complete=not nameless, warnings=tuple(warnings))

@@ -1,9 +1,10 @@
 """The multi reference source list: which time sources a clock module may follow, in order of priority."""
 
 import re
+from collections.abc import Mapping
 
 from lantime.status.model import StatusModel
-from lantime.status.values import flags, integer, mapping, members, number, pick, raw
+from lantime.status.values import flag, flags, integer, mapping, members, number, pick, raw
 
 _PRIORITY = re.compile(r"priority[-_ ]?(\d{1,3})", re.IGNORECASE)
 
@@ -41,38 +42,101 @@ _STATUS_BITS = (
 """Bit 0 to 12 (SDK header); the spelling as keys is inferred."""
 
 
+_SETTINGS_FLAGS = (
+    "auto-bias-master",
+    "auto-bias-slave",
+    "asymmetry-step-detection",
+    "is-trusted-source",
+    "use-trusted-source",
+    "time-of-day-source",
+    "phase-source",
+)
+"""The flags exist by SDK header; their order as bits is not known, so they are read by name only. Keys inferred."""
+
+
+KEYS = frozenset({*_STATUS_BITS, *_SETTINGS_FLAGS}) | {
+    *("info", "settings", "id", "type", "instance", "bias", "precision", "flags", "status", "offset", "ssm", "soc"),
+}
+"""Every key that is read in a source."""
+
+
 class MrsFlags(StatusModel):
     """The status bits of one source; None where the device says nothing."""
 
     not_supported: bool | None = None
+    """Bit 0: this type of source is not supported (SDK header; key inferred)."""
     no_connection: bool | None = None
+    """Bit 1: the source is not connected (SDK header; key inferred)."""
     no_signal: bool | None = None
+    """Bit 2: the source gives no signal (SDK header; key inferred)."""
     is_master: bool | None = None
+    """Bit 3: the clock follows this source (SDK header; key inferred)."""
     is_locked: bool | None = None
+    """Bit 4 (SDK header; key inferred)."""
     is_accurate: bool | None = None
+    """Bit 5 (SDK header; key inferred)."""
     not_settled: bool | None = None
+    """Bit 6 (SDK header; key inferred)."""
     phase_not_locked: bool | None = None
+    """Bit 7 (SDK header; key inferred)."""
     number_sources_exceeds_limit: bool | None = None
+    """Bit 8 (SDK header; key inferred)."""
     is_external: bool | None = None
+    """Bit 9: the source is outside the module (SDK header; key inferred)."""
     low_jitter: bool | None = None
+    """Bit 10 (SDK header; key inferred)."""
     itu_limit_violated: bool | None = None
+    """Bit 11 (SDK header; key inferred)."""
     trs_limit_violated: bool | None = None
+    """Bit 12 (SDK header; key inferred)."""
+
+
+class MrsSettings(StatusModel):
+    """How one source may be used; None where the device says nothing."""
+
+    auto_bias_master: bool | None = None
+    """Others are corrected by this source (SDK header; key and meaning inferred)."""
+    auto_bias_slave: bool | None = None
+    """This source is corrected by the master (SDK header; key and meaning inferred)."""
+    asymmetry_step_detection: bool | None = None
+    """Steps of a network's asymmetry are looked for (SDK header; key inferred)."""
+    is_trusted_source: bool | None = None
+    """Other sources are checked against this one (SDK header; key and meaning inferred)."""
+    use_trusted_source: bool | None = None
+    """This source is checked against the trusted one (SDK header; key and meaning inferred)."""
+    time_of_day_source: bool | None = None
+    """The source may give the time of day; since LTOS 6.24 (SDK header, vendor document; key inferred)."""
+    phase_source: bool | None = None
+    """The source may give the phase; since LTOS 6.24 (SDK header, vendor document; key inferred)."""
 
 
 class MrsSource(StatusModel):
-    """One source: ``priority`` 0 is the highest, ``source`` its type (``irig``, ``ptp-ieee1588``, …).
-
-    Bias, precision and offset are taken as seconds (inferred). ``status`` is None when the device lists the
-    source without a status, as API 8 does (inferred).
-    """
+    """One source that the clock may follow."""
 
     priority: int | None = None
+    """0 is the highest: the number in the object id (captured)."""
     source: str | None = None
+    """Its type: ``irig``, ``ptp-ieee1588``, … (key captured, three words captured, the others inferred)."""
     instance: int | None = None
+    """Which one of this type (captured)."""
     bias_seconds: float | None = None
+    """Fixed correction (key captured, unit inferred)."""
     precision_seconds: float | None = None
+    """How good the source is taken to be (key captured, unit inferred)."""
+    settings: MrsSettings = MrsSettings()
+    """Flags of the settings (SDK header; place inferred)."""
+    settings_raw: str | None = None
+    """The flags where they come as a number, whose bits are not known (SDK header; key inferred)."""
     offset_seconds: float | None = None
+    """Measured offset (SDK header; key and unit inferred)."""
     status: MrsFlags | None = None
+    """None when the device lists the source without a status, as API 8 does (SDK header; place inferred)."""
+    quality_raw: str | None = None
+    """Quality of TDEV and MTIE as flags, not taken apart (SDK header; key inferred)."""
+    ssm: int | None = None
+    """Synchronisation status message (SDK header; key and meaning inferred)."""
+    soc: int | None = None
+    """Signal outage counter (SDK header; key and meaning inferred)."""
 
 
 def read_mrs(value: object) -> tuple[MrsSource, ...]:
@@ -90,6 +154,7 @@ def _source(object_id: str | None, entry: object) -> MrsSource:
     identity = mapping(pick(settings, "id")) or mapping(pick(status, "id"))
     found = _PRIORITY.fullmatch(object_id or "")
     bits = pick(status, "status")
+    chosen = pick(settings, "flags")
     kind = pick(identity, "type")
     code = integer(kind)
     return MrsSource(
@@ -98,9 +163,19 @@ def _source(object_id: str | None, entry: object) -> MrsSource:
         instance=integer(pick(identity, "instance")),
         bias_seconds=number(pick(settings, "bias")),
         precision_seconds=number(pick(settings, "precision")),
+        settings=_chosen(mapping(chosen) or settings),
+        settings_raw=raw(chosen),
         offset_seconds=number(pick(status, "offset")),
         status=None if bits is None else _flags(bits),
+        quality_raw=raw(pick(status, "flags")),
+        ssm=integer(pick(status, "ssm")),
+        soc=integer(pick(status, "soc")),
     )
+
+
+def _chosen(settings: Mapping[str, object]) -> MrsSettings:
+    found = {name: flag(pick(settings, name)) for name in _SETTINGS_FLAGS}
+    return MrsSettings(**{name.replace("-", "_"): value for name, value in found.items()})
 
 
 def _flags(bits: object) -> MrsFlags:

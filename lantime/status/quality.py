@@ -19,14 +19,29 @@ _MORE_THAN_ALL = _FIRST_CODE + len(_BOUNDS)
 
 
 class TimeQuality(StatusModel):
-    """An estimate: ``bound_seconds`` is the largest error, or the smallest one when ``exceeded``.
-
-    ``raw`` is what the device said; both are None when it said nothing that can be read.
-    """
+    """An estimate of the device itself. ``raw`` and ``bound_seconds`` are None when it said nothing that can be read."""
 
     raw: str | None = None
+    """What the device said: ``less-than-100ns`` (captured; other spellings inferred)."""
     bound_seconds: float | None = None
+    """The largest error, or the smallest one when ``exceeded`` (captured for 100 ns; other spellings inferred)."""
     exceeded: bool = False
+    """Whether the error is *more* than the bound (SDK header; spelling inferred)."""
+
+    @property
+    def words(self) -> str | None:
+        """The estimate for people: ``< 10 us``; what the device said where that is no bound; None without anything."""
+        if self.bound_seconds is None:
+            return self.raw
+        return f"{'>' if self.exceeded else '<'} {in_unit(self.bound_seconds)}"
+
+
+def in_unit(seconds: float) -> str:
+    """Return a time in the unit that fits: ``10 us``, ``-230 ns``, ``0 s``."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if abs(seconds) >= size:
+            return f"{seconds / size:.6g} {unit}"
+    return f"{seconds / 1e-9:.6g} ns" if seconds else "0 s"
 
 
 def read_time_quality(value: object) -> TimeQuality:

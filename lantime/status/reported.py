@@ -1,7 +1,7 @@
 """A module's JSON as the device reported it, made safe to send and to store."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
@@ -21,13 +21,32 @@ def reported_module(
     Equal to what the device sent but for what databases and other readers refuse: NUL and lone surrogates are taken
     out of texts, numbers that are not finite or beyond 64 bits are null, what is nested too deep is null.
     """
+    for found_id, module in _modules(answer, chassis):
+        if found_id == slot_id:
+            return _as_stored(module)
+    return None
+
+
+def reported_modules(answer: Mapping[str, object], *, chassis: str = "chassis0") -> dict[str, dict[str, JsonValue]]:
+    """Return the modules of all slots, each as ``reported_module`` returns it, by slot id."""
+    found: dict[str, Mapping[str, object]] = {}
+    for slot_id, module in _modules(answer, chassis):
+        found.setdefault(slot_id, module)
+    return {slot_id: _as_stored(module) for slot_id, module in found.items()}
+
+
+def _modules(answer: Mapping[str, object], chassis: str) -> Iterator[tuple[str, Mapping[str, object]]]:
     data = mapping(answer.get("data"))
     status = data if chassis in data else mapping(data.get("status"))
     for object_id, entry in members(pick(mapping(status.get(chassis)), "slots")):
+        slot_id = read_slot_id(entry, object_id)
         module = pick(entry, "module")
-        if read_slot_id(entry, object_id) == slot_id and isinstance(module, Mapping):
-            return {_text(key): _storable(value, _DEEPEST) for key, value in module.items()}
-    return None
+        if slot_id is not None and isinstance(module, Mapping):
+            yield slot_id, module
+
+
+def _as_stored(module: Mapping[str, object]) -> dict[str, JsonValue]:
+    return {_text(key): _storable(value, _DEEPEST) for key, value in module.items()}
 
 
 def _storable(value: object, levels: int) -> JsonValue:

@@ -67,6 +67,19 @@ class OscillatorState(StrEnum):
         return _state(value, words, {0: cls("not-warmed-up"), 1: cls("warmed-up")}, cls("unknown"))
 
 
+class Modulation(StrEnum):
+    """How a time code comes: amplitude modulated, or as a level shift (SDK header; the words are inferred)."""
+
+    AM = "am"
+    DCLS = "dcls"
+
+    @classmethod
+    def read(cls, value: object) -> Self | None:
+        """Return the modulation for the device's word; None for anything else."""
+        words = {"am": cls("am"), "dcls": cls("dcls"), "dc": cls("dcls")}
+        return words.get(plain(value)) if isinstance(value, str) else None
+
+
 _SYNC_WORDS = {
     "synchronized": "synchronized",
     "synchronised": "synchronized",

@@ -152,6 +152,9 @@ class Fleet:
             "LANTIME_USERNAME": "info",
             "LANTIME_PASSWORD": "info",
             "LANTIME_POLL_SECONDS": "1",
+            # At once: no message waits for its time where a test wants every row final.
+            "ALARM_CLEAR_SECONDS": "0",
+            "ALARM_FLAPPING_RAISES": "100",
         }
 
     def __enter__(self) -> Self:

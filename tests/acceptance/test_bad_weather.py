@@ -295,7 +295,6 @@ AMQP = "amqp://interapp:secret-word@127.0.0.1/interapp"
         ),
         (["child"], {"INTERAPP_HTTP_PORT": "99999"}, ["INTERAPP_HTTP_PORT", "99999", "65535"]),
         (["child"], {"TCR_SLOT_ID": "../x"}, ["TCR_SLOT_ID", "../x", "clk1"]),
-        (["child"], {"TCR_SLOT_ID": "auto"}, ["TCR_SLOT_ID", "auto", "interapp up"]),
         (["parent"], {"LANTIME_URL": "ftp://clock"}, ["LANTIME_URL", "ftp://clock", "https://"]),
         (["parent"], {"LANTIME_NAME": "M1000 A"}, ["LANTIME_NAME", "M1000 A", "lower-case"]),
         (["parent"], {"LANTIME_POLL_SECONDS": "0"}, ["LANTIME_POLL_SECONDS", "'0'", "1"]),

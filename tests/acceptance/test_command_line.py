@@ -174,7 +174,15 @@ def test_a_disk_that_is_full(folder: Path) -> None:
 
 def test_nothing_there(tmp_path: Path) -> None:
     """In an empty folder every listing is empty and successful, and leaves the folder empty."""
-    for command in (["handlers"], ["handlers", "--json"], ["communications"], ["workers"], ["stats"], ["slots"]):
+    for command in (
+        ["handlers"],
+        ["handlers", "--json"],
+        ["communications"],
+        ["workers"],
+        ["stats"],
+        ["slots"],
+        ["chassis"],
+    ):
         done = run_interapp(*command, cwd=tmp_path)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(tmp_path.iterdir()) == []

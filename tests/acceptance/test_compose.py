@@ -25,6 +25,7 @@ from acceptance.fleet import ask
 from broker.runtime.host import STOP_SECONDS
 from broker.settings import EnvironmentSettings, InterAppSettings
 from lantime.settings import LantimeSettings
+from servers.management import Permissions
 from servers.ports import ReservedPort
 from servers.postgresql import installed_postgresql
 from servers.processes import InterappProcess, clean_environment, eventually, run_interapp
@@ -32,7 +33,8 @@ from servers.rabbitmq import RabbitMQAddress
 from tcr_child.settings import TcrSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("simulator", "parent", "child-clk1", "child-clk2")
+SERVICES = ("parent", "child-clk1", "child-clk2", "child-pool")
+OURS = ("simulator", *SERVICES)
 SETTINGS: tuple[type[EnvironmentSettings], ...] = (InterAppSettings, LantimeSettings, TcrSettings)
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 CHASSIS = "m3000-a"
@@ -82,6 +84,8 @@ class Deployment:
     def __init__(self, folder: Path, amqp_url: str, postgres_url: str) -> None:
         self.folder = folder
         self.urls = {"INTERAPP_BROKER_URL": amqp_url, "INTERAPP_DATABASE_URL": postgres_url}
+        self.own_broker_urls: dict[str, str] = {}
+        """By service: where RabbitMQ knows it as a user of its own."""
         self.processes: dict[str, InterappProcess] = {}
         self.said = ""
         self._ports: dict[tuple[str, str], ReservedPort] = {}
@@ -95,6 +99,8 @@ class Deployment:
     def environment(self, name: str) -> dict[str, str]:
         """Return a service's environment with its hosts and ports replaced."""
         found = {**environment(name), **{key: url for key, url in self.urls.items() if key in environment(name)}}
+        if name in self.own_broker_urls:
+            found["INTERAPP_BROKER_URL"] = self.own_broker_urls[name]
         if "INTERAPP_HTTP_PORT" in found:
             found["INTERAPP_HTTP_PORT"] = str(self.port(name, found["INTERAPP_HTTP_PORT"]))
         if "LANTIME_URL" in found:
@@ -175,7 +181,7 @@ def test_every_service_comes_up_works_and_ends(deployment: Deployment) -> None:
         deployment.start(name)
     for name in OURS:
         deployment.wait_healthy(name)
-    for name in ("parent", "child-clk1", "child-clk2"):
+    for name in SERVICES:
         ready = ask(int(deployment.environment(name)["INTERAPP_HTTP_PORT"]), "/readyz")
         assert (ready.status, ready.body["status"]) == (200, "ok")
         assert set(ready.body["checks"]) >= {"table", "transport"}
@@ -191,8 +197,17 @@ def test_every_service_comes_up_works_and_ends(deployment: Deployment) -> None:
     slots = {line["slot"]: line for line in deployment.listing("slots")}
     assert {line["chassis"] for line in slots.values()} == {CHASSIS}
     assert slots["clk1"]["app"] == CLK1
-    workers = deployment.listing("workers")
-    assert sorted(line["app"] for line in workers) == [CHASSIS, CLK1, f"{CHASSIS}.clk2"]
+
+    def standing() -> dict[str, list[str]]:
+        workers = deployment.listing("workers")
+        apps = sorted({line["app"] for line in workers})
+        return {app: sorted(line["status"] for line in workers if line["app"] == app) for app in apps}
+
+    served = {CHASSIS: ["active"], CLK1: ["active", "standby"], f"{CHASSIS}.clk2": ["active", "standby"]}
+    expected_standing = {**served, f"{CHASSIS}.pool": ["standby"]}
+    eventually(
+        lambda: standing() == expected_standing, 20, "one child serves each slot, and the pool stands by for both"
+    )
 
     for name in reversed(OURS):
         process = deployment.processes[name]
@@ -259,7 +274,7 @@ def test_the_settings_are_valid(name: str, monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_logins_and_names_agree() -> None:
     """Hosts, users, passwords, virtual host and database in our URLs are those of the servers in the same file."""
-    for name in ("parent", "child-clk1", "child-clk2"):
+    for name in SERVICES:
         found = environment(name)
         broker, rabbitmq = urlsplit(found["INTERAPP_BROKER_URL"]), environment("rabbitmq")
         assert (broker.hostname, broker.port, broker.path) == (
@@ -422,6 +437,57 @@ def test_policies_are_set_and_the_topology_stays(
     # the file can also be imported as it is, by rabbitmqadmin or the management page
     definitions = json.loads((ROOT / "deploy/rabbitmq/policies.json").read_text(encoding="utf-8"))
     rabbitmq.management.request("POST", "definitions", vhost, json=definitions)
+
+
+@pytest.fixture
+def own_users(deployment: Deployment, rabbitmq: RabbitMQAddress, amqp_url: str) -> Iterator[tuple[str, ...]]:
+    """The services that `deploy/rabbitmq/permissions.json` is for, each known to RabbitMQ as a user with those rights."""
+    management, url = rabbitmq.management, urlsplit(amqp_url)
+    rights = json.loads((ROOT / "deploy/rabbitmq/permissions.json").read_text(encoding="utf-8"))["permissions"]
+    assert {each["vhost"] for each in rights} == {environment("rabbitmq")["RABBITMQ_DEFAULT_VHOST"]}
+    services = {CHASSIS: "parent", CLK1: "child-clk1", f"{CHASSIS}.pool": "child-pool"}
+    made = []
+    for each in rights:
+        # of this test alone: others use the same server
+        made.append(f"{each['user']}-{url.path[1:]}")
+        allowed = Permissions(each["configure"], each["write"], each["read"])
+        management.create_user(made[-1], "secret", {url.path[1:]: allowed})
+        deployment.own_broker_urls[services.pop(each["user"])] = url._replace(
+            netloc=f"{made[-1]}:secret@{url.hostname}:{url.port}"
+        ).geturl()
+    assert not services
+    yield tuple(deployment.own_broker_urls)
+    for user in made:
+        management.delete_user(user)
+
+
+def test_each_service_works_with_the_rights_of_its_own_user(deployment: Deployment, own_users: tuple[str, ...]) -> None:
+    """With the least rights of `deploy/rabbitmq/permissions.json`, parent, child and member do all that they must."""
+    deployment.start("simulator")
+    for name in own_users:
+        # the parent first: it makes what the others may only use
+        deployment.start(name)
+        deployment.wait_healthy(name)
+
+    def handled() -> set[tuple[str, str]]:
+        lines = deployment.listing("handlers", "--limit", "1000", "--state", "succeeded")
+        return {(line["destination"], line["kind"]) for line in lines}
+
+    expected = {(app, "tcr.module-status") for app in (CLK1, f"{CHASSIS}.clk2")} | {(CHASSIS, "tcr.ready")}
+    eventually(lambda: handled() >= expected, 30, "both slots are served, clk2 by the pool")
+    deployment.processes["child-clk1"].kill()
+    deployment.processes.pop("child-clk1")
+
+    def took_over() -> bool:
+        workers = deployment.listing("workers", "--app", CLK1)
+        return [line["status"] for line in workers if line["ended_at"] is None] == ["active"]
+
+    eventually(took_over, 20, "the pool's member serves clk1, too")
+    for name in own_users:
+        if name in deployment.processes:
+            assert "ACCESS_REFUSED" not in deployment.processes[name].output()
+            assert "AccessRefused" not in deployment.processes[name].output()
+            assert deployment.healthy(name)
 
 
 def test_policies_that_cannot_be_set_are_one_clear_line(

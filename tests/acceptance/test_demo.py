@@ -56,7 +56,7 @@ def every_listing_answers(folder: Path) -> None:
     assert (slots["clk1"]["model"], slots["clk1"]["present"], slots["clk1"]["app"]) == ("tcr180", True, "m3000-a.clk1")
     assert (slots["esi1"]["model"], slots["esi1"]["present"], slots["esi1"]["app"]) == (None, False, None)
     workers = {worker["app"]: worker for worker in listed(folder, "workers")}
-    assert workers.keys() == {"m3000-a", "m3000-a.clk1", "m3000-a.clk2"}
+    assert workers.keys() == {"m3000-a", "m3000-a.pool", "m3000-a.clk1", "m3000-a.clk2"}
     (failed,) = (row for row in handlers if row["state"] == "failed")
     shown = run_interapp("handlers", "show", failed["id"][-8:], cwd=folder)
     assert shown.returncode == 0

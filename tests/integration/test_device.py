@@ -1,5 +1,6 @@
 """The client against real servers: the simulator over http and https, and one that answers any bytes."""
 
+import base64
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ import pytest
 from lantime.client import LantimeClient
 from lantime.errors import (
     ApiDisabled,
+    DeviceError,
     DeviceUnreachable,
     LoginRefused,
     Problem,
@@ -330,6 +332,35 @@ def test_answers_that_are_none(answer: bytes, error: type[Exception], hint: str)
         pytest.raises(error, match=hint),
     ):
         device.status().chassis()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 2OO %s\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n%s\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: %s\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n%s",
+        b"%s",
+        b"HTTP/1.1 500 %s\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_a_device_that_sends_the_login_back_is_not_quoted(answer: bytes) -> None:
+    """Wherever in its answer a device repeats the login, it is neither in the error nor in what is told of the exchange."""
+    login = base64.b64encode(b"info:Gehe1m-42").decode()
+    told: list[Exchange] = []
+    with (
+        RawServer(answer % f"Gehe1m-42 {login}".encode()) as server,
+        LantimeClient(server.url, "info", "Gehe1m-42", on_exchange=told.append) as device,
+        pytest.raises(DeviceError) as raised,
+    ):
+        device.status()
+    assert told
+    for text in (str(raised.value), repr(told)):
+        assert "Gehe1m" not in text
+        assert login not in text
 
 
 def test_silent_device_is_a_timeout() -> None:

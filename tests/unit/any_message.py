@@ -55,12 +55,18 @@ def _values(schema: Any, definitions: Schema) -> st.SearchStrategy[Any]:
         "object": _objects,
         "array": _arrays,
         "string": _strings,
-        "integer": lambda plain, _: st.integers(plain.get("minimum", -SAFE), plain.get("maximum", SAFE)),
+        "integer": _integers,
         "number": _numbers,
         "boolean": lambda _plain, _: st.booleans(),
         "null": lambda _plain, _: st.none(),
     }.get(schema.get("type", ""))
     return anything if of_type is None else of_type(schema, definitions)
+
+
+def _integers(schema: Schema, _definitions: Schema) -> st.SearchStrategy[int]:
+    step = schema.get("multipleOf", 1)
+    lowest, highest = schema.get("minimum", -SAFE), schema.get("maximum", SAFE)
+    return st.integers(-(-lowest // step), highest // step).map(lambda steps: steps * step)
 
 
 def _numbers(schema: Schema, _definitions: Schema) -> st.SearchStrategy[float]:

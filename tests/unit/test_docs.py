@@ -16,7 +16,10 @@ from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Message, Reply
 from broker.messages.schema_lock import Lock, breaking_changes, lock_of
 from broker.settings import EnvironmentSettings, InterAppSettings
+from lantime.alarms.rules import AlarmSettings
+from lantime.alarms.specs import SPECS
 from lantime.settings import LantimeSettings
+from lantime.status import SUPPORTED_API, Certainty, other_receivers, receiver
 from tcr_child.settings import TcrSettings
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +54,7 @@ def test_the_states_page_explains_every_reason() -> None:
     assert explained[1:] == [reason.value for reason in Reason]
 
 
-@pytest.mark.parametrize("settings", [InterAppSettings, LantimeSettings, TcrSettings])
+@pytest.mark.parametrize("settings", [InterAppSettings, LantimeSettings, TcrSettings, AlarmSettings])
 def test_every_setting_is_documented(settings: type[EnvironmentSettings]) -> None:
     """An operator finds every environment variable in docs/deploy.md or docs/operations.md."""
     text = "".join((DOCS / page).read_text(encoding="utf-8") for page in ("deploy.md", "operations.md"))
@@ -64,13 +67,18 @@ def test_every_setting_is_documented(settings: type[EnvironmentSettings]) -> Non
     "page",
     [
         "README.md",
+        "docs/chassis.md",
+        "docs/alarms.md",
         "docs/deploy.md",
+        "docs/devices.md",
         "docs/operations.md",
         "docs/handlers.md",
         "docs/calls.md",
         "docs/messages.md",
         "docs/sending.md",
         "docs/extend.md",
+        "docs/simulator.md",
+        "docs/configuration.md",
     ],
 )
 def test_every_command_that_a_page_names_exists(page: str) -> None:
@@ -82,9 +90,21 @@ def test_every_command_that_a_page_names_exists(page: str) -> None:
             "\n".join(re.findall(r"`[^`\n]+`|^[^|\n]*interapp .*$", text, re.MULTILINE)),
         )
     )
-    plugged = {"demo", "simulator", "slots", "parent", "child"}
-    prose = {"a", "and", "as", "for", "in", "is", "itself", "on", "reads", "the"}
+    plugged = {
+        *("alarms", "chassis", "child", "demo", "device-report", "http-sessions", "parent", "simulator", "slots"),
+    }
+    prose = {"a", "and", "as", "for", "in", "is", "itself", "on", "reads", "the", "knows", "was"}
     assert named - prose <= BUILT_IN.keys() | plugged
+
+
+def test_the_devices_page_tells_the_certainties_and_the_versions() -> None:
+    """docs/devices.md explains every word that a field's certainty may be, and names the API versions that are known."""
+    text = (DOCS / "devices.md").read_text(encoding="utf-8")
+    explained = {row[0] for row in rows(text) if len(row) == 2}
+    assert {certainty.value for certainty in Certainty} <= explained
+    assert SUPPORTED_API in text
+    families = {name for names in (receiver.NAMES, other_receivers.OTHER_NAMES) for name in names}
+    assert {name for name in families if f"`{name}`" not in text} == set()
 
 
 def test_the_messages_page_can_be_followed() -> None:
@@ -130,3 +150,29 @@ def test_every_link_leads_somewhere(page: str) -> None:
     folder = (ROOT / page).parent
     links = re.findall(r"\]\((?!https?:|#|\")([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
     assert [link for link in links if not (folder / link).exists()] == []
+
+
+def test_the_alarms_page_shows_every_alarm() -> None:
+    """What docs/alarms.md says of each alarm is what the code goes by, and no other alarm is there."""
+    table = [row for row in rows((DOCS / "alarms.md").read_text(encoding="utf-8")) if len(row) == 6]
+    assert table[1:] == [
+        [
+            text.replace("`", "")
+            for text in (
+                alarm,
+                spec.severity,
+                spec.side,
+                spec.raised_when,
+                spec.cleared_when,
+                spec.rests_on,
+            )
+        ]
+        for alarm, spec in SPECS.items()
+    ]
+
+
+@pytest.mark.parametrize("rule", AlarmSettings.model_fields)
+def test_the_alarms_page_shows_the_defaults(rule: str) -> None:
+    """The settings of alarms are in docs/alarms.md with their defaults."""
+    table = {row[0]: row[1] for row in rows((DOCS / "alarms.md").read_text(encoding="utf-8")) if len(row) == 3}
+    assert table[f"ALARM_{rule}".upper()] == f"{AlarmSettings.model_fields[rule].default:g}"

@@ -1,9 +1,11 @@
 """The client against transports that answer what devices might: no network, no waiting."""
 
+import gzip
 import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -19,6 +21,7 @@ from lantime.errors import (
     DeviceUnreachable,
     LoginRefused,
     Problem,
+    Refusal,
     RequestGivenUp,
     SlotNotFound,
     UnexpectedAnswer,
@@ -447,6 +450,26 @@ def test_ids_that_cannot_be_slots_are_not_sent(slot_id: str) -> None:
             device.slot("clk1", chassis=slot_id)
 
 
+@pytest.mark.parametrize(
+    "path", ["", "/", "/api", "/api/", "/api//x", "/api/../x", "/api/x?raw", "//host/api/x", "/api/x\n"]
+)
+def test_paths_outside_the_api_are_not_sent(path: str) -> None:
+    """A path that is not one below /api is refused with its value before any request."""
+    with (
+        client(raising(AssertionError("a request was sent"))) as device,
+        pytest.raises(ValueError, match="is not allowed"),
+    ):
+        device.read(path)
+
+
+def test_any_path_of_the_api_can_be_read() -> None:
+    """Another path than the status is read with the same login; one that the device has not is an error."""
+    with client(answering(httpx.Response(200, json={"data": {"icode": 0}}))) as device:
+        assert device.read("/api/config/chassis0").body == {"data": {"icode": 0}}
+    with client(answering(httpx.Response(404))) as device, pytest.raises(WriteRefused):
+        device.read("/api/config/chassis0")
+
+
 def test_exchanges_are_told_without_secrets() -> None:
     """Each request is told with method, path, status, round trip and error; credentials are never in it."""
     clock = ManualClock(1_000_000)
@@ -471,6 +494,119 @@ def test_exchanges_are_told_without_secrets() -> None:
     ]
     assert [each.error is None for each in told] == [True, True, False]
     assert "secret" not in repr(told).lower()
+
+
+def told_of(handler: Handler, ask: Callable[[LantimeClient], object], **options: Any) -> list[Exchange]:
+    """Return the exchanges of a call that may fail."""
+    told: list[Exchange] = []
+    with client(handler, on_exchange=told.append, **options) as device, suppress(DeviceError):
+        ask(device)
+    return told
+
+
+def test_exchanges_tell_times_and_bytes() -> None:
+    """An exchange tells when it began and ended, and how many bytes of body came, decompressed."""
+    clock = ManualClock(1_000_000)
+    body = json.dumps(STATUS).encode()
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        clock.advance(0.25)
+        if request.method == "PUT":
+            return httpx.Response(404)
+        return httpx.Response(200, content=gzip.compress(body), headers={"Content-Encoding": "gzip"})
+
+    token, status = told_of(handler, LantimeClient.status, clock=clock)
+    assert (token.started_us, token.ended_us, token.bytes_sent, token.bytes_received) == (1_000_000, 1_250_000, 0, 0)
+    assert (status.started_us, status.ended_us, status.bytes_received) == (1_250_000, 1_500_000, len(body))
+
+
+@pytest.mark.parametrize(
+    ("response", "status", "received", "error"),
+    [
+        (httpx.ConnectError("x"), None, 0, "the connection broke before an answer came"),
+        (httpx.ReadTimeout("slow"), None, 0, "no answer in time"),
+        (httpx.Response(503, text="no\nno"), 503, 5, None),
+        (httpx.Response(200, html="<html>"), 200, 6, None),
+        (httpx.Response(200, stream=Endless(ManualClock(), 0.0, LARGEST_BODY)), 200, 2 * LARGEST_BODY, "16 MiB"),
+    ],
+)
+def test_exchanges_that_fail(response: Any, status: int | None, received: int, error: str | None) -> None:
+    """A failed exchange tells how far it came, and why on one line without URL; a refusal has its status only."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.method == "PUT":
+            return httpx.Response(404)
+        if isinstance(response, Exception):
+            raise response
+        assert isinstance(response, httpx.Response)
+        return response
+
+    _, found = told_of(handler, LantimeClient.status)
+    assert (found.status, found.bytes_received) == (status, received)
+    if error is None:
+        assert found.error is None
+    else:
+        assert found.error is not None
+        assert error in found.error
+        assert URL not in found.error
+        assert "\n" not in found.error
+
+
+def test_an_exchange_that_was_given_up_is_told() -> None:
+    """An answer that is not read to its end for nobody is told with what came of it; what was never sent is not."""
+    looks = iter([False, False, False, True])
+    endless = answering(httpx.Response(200, stream=Endless(ManualClock(), 0.0, 10)))
+    _, found = told_of(endless, lambda device: device.status(cancelled=lambda: next(looks)))
+    assert (found.status, found.bytes_received) == (200, 20)
+    assert found.error is not None
+    assert "given up" in found.error
+    assert told_of(endless, lambda device: device.status(cancelled=lambda: True)) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.RemoteProtocolError(
+            "illegal status line: bytearray(b'HTTP/1.1 2OO Basic aW5mbzpzZWNyZXQtd29yZA== secret-word')"
+        ),
+        httpx.RemoteProtocolError('illegal header line: b"x secret-word aW5mbzpzZWNyZXQtd29yZA=="'),
+        httpx.ReadError("illegal chunk header: bytearray(b'secret-word')"),
+        httpx.ProxyError("407 secret-word aW5mbzpzZWNyZXQtd29yZA=="),
+        httpx.ProxyError("secret-word"),
+        httpx.ConnectError("http://proxy:secret-word@10.0.0.1 broke"),
+    ],
+)
+def test_a_device_that_repeats_the_login_is_not_quoted(error: httpx.HTTPError) -> None:
+    """What a device or a proxy wrongly sends back is in no error: it might be the login."""
+    told: list[Exchange] = []
+    with client(raising(error), on_exchange=told.append) as device, pytest.raises(DeviceError) as raised:
+        device.status()
+    for text in (str(raised.value), repr(told)):
+        assert "b'" not in text
+        assert "aW5mbzpzZWNyZXQtd29yZA" not in text
+        assert "secret-word" not in text
+    assert told[0].error
+
+
+def test_a_query_is_not_told() -> None:
+    """The path of an exchange is without query."""
+    told: list[Exchange] = []
+    with client(answering(httpx.Response(200, json=STATUS)), on_exchange=told.append) as device:
+        device._get("/api/status?password=secret-word", lambda: False)
+    assert [each.path for each in told] == ["/api/get-token", "/api/status"]
+
+
+def test_each_app_that_shares_a_client_is_told_its_own() -> None:
+    """Apps that share the connections to a device are told their own exchanges only, and wait for each other."""
+    chassis: list[Exchange] = []
+    slot: list[Exchange] = []
+    with client(answering(httpx.Response(200, json=STATUS)), on_exchange=chassis.append) as device:
+        other = device.reporting_to(slot.append)
+        device.status()
+        other.slot("clk1")
+        assert other._lock is device._lock
+    assert [each.path for each in chassis] == ["/api/get-token", "/api/status"]
+    assert [each.path for each in slot] == ["/api/get-token", "/api/status/chassis0/slots/clk1"]
 
 
 def test_login_in_the_url_never_shows() -> None:
@@ -503,7 +639,7 @@ def test_ca_file_that_cannot_be_used(tmp_path: Any) -> None:
 
 def test_errors_belong_to_the_framework() -> None:
     """Every device error is an InterAppError that keeps URL, status and body."""
-    error = WriteRefused("no", url="https://a:b@m1000/x", status=409, body="conflict")
+    error = WriteRefused(Refusal.CONFLICT, url="https://a:b@m1000/x", verb="PUT", status=409, body="conflict")
     assert isinstance(error, DeviceError)
     assert isinstance(error, InterAppError)
     assert (error.url, error.status, error.body) == ("https://m1000/x", 409, "conflict")

@@ -113,6 +113,24 @@ def test_versions_differ_as_known() -> None:
     assert tcr(Controls(api=20)).receiver.control_bits == 0
 
 
+def test_more_that_differs_as_captured() -> None:
+    """The rest of what the two captures show to differ differs, down to spellings."""
+    old, new = (status(Controls(api=api)) for api in (10, 20))
+    ports = [each["network"]["ports"][0] for each in (old, new)]
+    newer = {"port-available", "statistics", "bonding-slave"}
+    assert (newer & set(ports[0]), newer & set(ports[1])) == (set(), newer)
+    assert ["cluster" in each["network"]["interfaces"][0] for each in (old, new)] == [False, True]
+    assert ["poll-status" in each["ntp"][1] for each in (old, new)] == [False, True]
+    assert ["bird" in each["services"]["global"] for each in (old, new)] == [False, True]
+    assert [each["syncteam"]["leapsecond-state"] for each in (old, new)] == ["no-leap-second", "no-leapsecond"]
+    assert [each["system"]["front-leds"]["led-alarm"]["current-color"] for each in (old, new)] == ["blue", "none"]
+    positions = [each["system"]["last-position-update"] for each in (old, new)]
+    assert positions == ["1970-01-01 00:00:00", "2026.02.11 21:53:08"]
+    assert [each["object-id"] for each in old["chassis-xhe"]] == ["clk1"]
+    # Both captures spell it so, unlike the event.
+    assert ["leapsecond-announced" in each["system"]["sync-status"] for each in (old, new)] == [True, True]
+
+
 def test_empty_slots_have_no_module_key() -> None:
     """An empty slot has no module key at all; an empty power bay has a module without info."""
     slots = {slot["slot-id"]: slot for slot in status(Controls())["chassis0"]["slots"]}
@@ -145,7 +163,7 @@ def test_lost_signal_is_holdover_that_counts() -> None:
     assert status(controls)["system"]["sync-status"]["holdover-status"]["time-elapsed"] == 0
 
 
-@pytest.mark.parametrize("scenario", Scenario)
+@pytest.mark.parametrize("scenario", EFFECTS)
 def test_every_scenario_reads_back(scenario: Scenario) -> None:
     """What a scenario changes is what the typed status then says."""
     controls = Controls()

@@ -221,7 +221,12 @@ def test_point_6_bits_as_a_number() -> None:
         "lock_on": True,
         "tcap_exceeded": False,
         "invalid_utc_parameter": False,
+        "internal_time_invalid": False,
+        "time_set_via_api": False,
+        "rtc_invalid": False,
+        "cpu_pll_failure": False,
     }
+    assert receiver(state=0x800).receiver.bits.cpu_pll_failure is True
     assert status.receiver.pcps.syncd is True
     assert status.receiver.pcps.invt is False
 
@@ -439,12 +444,33 @@ def test_other_modules_are_no_receivers(model: str) -> None:
     assert classify(model) is ModuleKind.OTHER
 
 
-@pytest.mark.parametrize(
-    "entry", [{}, {"module": None}, {"module": {}}, {"module": {"power-available": False}}, {"module": 7}]
-)
+@pytest.mark.parametrize("entry", [{}, {"module": None}, {"module": {}}, {"module": {"power-available": False}}])
 def test_empty_slots(entry: dict[str, Any]) -> None:
     """A slot without module, with null, or with a module without info is empty."""
     assert parse_slot("pwr2", entry) == Slot(slot_id="pwr2")
+
+
+@pytest.mark.parametrize("reported", [7, "tcr180", [], [MODULE], True, {"info": "gone"}, module(info=None)])
+def test_what_is_no_module_and_no_empty_slot_is_unreadable(reported: Any) -> None:
+    """A module of the wrong type, or a clock without readable info, is not taken for an empty slot."""
+    assert parse_slot("clk1", {"module": reported}) == Slot(slot_id="clk1", unreadable=True)
+
+
+def test_an_unreadable_module_is_named_to_the_operator() -> None:
+    """Which slot could not be read is a warning, and the others are read."""
+    found = only(parse_status(answer(slot("clk1", module=[]), slot("clk2"))))
+    assert found.warnings == ("what is reported as module cannot be read, in clk1",)
+    assert found.slots_complete
+    assert found.slots[1].module is not None
+
+
+@pytest.mark.parametrize("nothing", [None, 5, [], "x"])
+def test_a_chassis_that_is_no_object_keeps_its_place(nothing: Any) -> None:
+    """Beside a readable expansion, a chassis of the wrong type is there, and nothing is known of its slots."""
+    reported = answer(slot(), chassis1={"slots": []})
+    reported["data"]["chassis0"] = nothing
+    first, second = parse_status(reported)
+    assert (first.name, first.slots_reported, second.slots_reported) == ("chassis0", False, True)
 
 
 def test_positions() -> None:

@@ -12,13 +12,38 @@ from broker.handlers.context import Documents, Outbox
 from broker.lifecycle.clock import ManualClock
 from broker.messages.envelope import Envelope
 from broker.runtime.client import Transaction
+from lantime.alarms.keep import ALARM_MEMORY
 from lantime.answer import DeviceAnswer
-from lantime.contract import CHASSIS, SLOTS, AssignSlot, ChassisRecord, ReportModule, SlotChanged, SlotRecord
+from lantime.contract import (
+    CHASSIS,
+    CLOCKS,
+    NOTIFICATIONS,
+    SLOTS,
+    SYSTEM,
+    AssignSlot,
+    ChassisRecord,
+    ChassisReplaced,
+    ModuleRecord,
+    NotificationTriggered,
+    ReportModule,
+    SlotChange,
+    SlotChanged,
+    SlotRecord,
+    SyncState,
+    SystemChanged,
+)
 from lantime.errors import DeviceError, DeviceUnreachable
+from lantime.status.states import ClockState
 from modular_parent.chassis import Chassis
+from modular_parent.listing import slot_line
+from modular_parent.sparing import BEHIND_SECONDS
+from modular_parent.sync import SYNC, SyncRecord
 
 ADDRESS = "m1000-a"
-CLASSES = {message.kind: message for message in (AssignSlot, ReportModule, SlotChanged)}
+CLASSES: dict[str, Any] = {
+    message.kind: message
+    for message in (AssignSlot, ChassisReplaced, NotificationTriggered, ReportModule, SlotChanged, SystemChanged)
+}
 GPS = {"info": {"model": "gps180", "serial-number": "9"}}
 
 
@@ -33,6 +58,7 @@ class Kept:
     def __init__(self) -> None:
         self.documents: dict[tuple[str, str], str] = {}
         self.sent: list[tuple[str, Any]] = []
+        self.written: list[str] = []
         self.away = False
         self._count = 0
 
@@ -55,9 +81,14 @@ class Kept:
         if self.away:
             raise TableUnavailable("away")
         for write in effects.documents:
-            assert write.body is not None
-            self.documents[write.collection, write.key] = write.body
-        self.sent += [(envelope.destination, self._message(envelope)) for envelope in (*effects.sent, *effects.events)]
+            if write.body is None:
+                self.documents.pop((write.collection, write.key), None)
+            else:
+                self.documents[write.collection, write.key] = write.body
+            self.written.append(write.collection)
+        # Alarms have their own tests.
+        told = [each for each in (*effects.sent, *effects.events) if not each.kind.startswith("lantime.")]
+        self.sent += [(envelope.destination, self._message(envelope)) for envelope in told]
 
     def told(self) -> list[tuple[str, str]]:
         """Return what was sent since the last call, sorted: destination (of an event none) and kind."""
@@ -79,15 +110,21 @@ class Kept:
 class Device:
     """A device that answers with these slots, or does not answer."""
 
+    url = "http://device"
+
     def __init__(self) -> None:
         self.slots: list[dict[str, Any]] = []
+        self.more: dict[str, Any] = {}
+        self.model: str | None = "m1000"
+        self.serial: str | None = "c1"
         self.error: DeviceError | None = None
 
     def status(self) -> DeviceAnswer:
         """Answer."""
         if self.error is not None:
             raise self.error
-        return DeviceAnswer(url="http://device", body={"data": {"chassis0": {"model": "m1000", "slots": self.slots}}})
+        chassis = {"model": self.model, "serial-number": self.serial, "slots": self.slots}
+        return DeviceAnswer(url=self.url, body={"data": {"chassis0": chassis, **self.more}})
 
     def hold(self, **modules: Any) -> None:
         """Put these modules into the slots."""
@@ -221,6 +258,28 @@ def test_a_service_that_comes_up_is_welcomed(chassis: Chassis, kept: Kept) -> No
     assert kept.told() == []
 
 
+def test_what_a_service_says_of_its_writing_is_kept(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """Whether a slot's service writes is kept when it comes up, over polls, and said anew by another service of the slot."""
+    chassis.poll()
+    chassis.welcome("clk1", "read-only")
+    assert kept.slot("clk1").writing == "read-only"
+    chassis.poll()
+    assert kept.slot("clk1").writing == "read-only"
+    chassis.welcome("clk1", "field")
+    assert kept.slot("clk1").writing == "field"
+    assert slot_line(ADDRESS, kept.slot("clk1"))["writing"] == "field"
+
+
+def test_a_service_that_comes_up_before_its_slot_is_seen_is_remembered(chassis: Chassis, kept: Kept) -> None:
+    """What a service said before the first poll found its slot is kept with the slot; a slot without a service says nothing."""
+    chassis.welcome("clk1", "field")
+    assert (SLOTS, "clk1") not in kept.documents
+    chassis.poll()
+    assert kept.slot("clk1").writing == "field"
+    empty = kept.slot("clk1").model_copy(update={"app": None})
+    assert slot_line(ADDRESS, empty)["writing"] is None
+
+
 def test_a_new_parent_reports_with_its_next_poll(
     chassis: Chassis, kept: Kept, device: Device, clock: ManualClock
 ) -> None:
@@ -244,3 +303,245 @@ def test_an_emptied_slots_service_is_told_when_it_comes_up(chassis: Chassis, kep
     (report,) = [message for _, message in kept.sent]
     assert report.module is None
     assert kept.told() == [REPORT]
+
+
+def other_clock(model: str = "grc180", **more: Any) -> dict[str, Any]:
+    """Return a clock module that is no TCR."""
+    sync = {"clock-status": {"clock": "synchronized"}}
+    return {"info": {"model": model, "serial-number": "5"}, "sync-status": sync, **more}
+
+
+def test_a_clock_without_a_service_is_kept_here(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """Of a clock module that is no TCR the chassis' service keeps the status; of others and of TCRs it does not."""
+    device.hold(clk1=other_clock("tcr180"), clk2=other_clock(), pwr1=GPS)
+    chassis.poll()
+    assert [key for of, key in kept.documents if of == CLOCKS] == ["clk2"]
+    record = ModuleRecord.model_validate_json(kept.documents[CLOCKS, "clk2"])
+    assert record.status is not None
+    assert (record.model, record.status.clock, record.stale) == ("grc180", ClockState.SYNCHRONIZED, {})
+    device.hold(clk1=other_clock("tcr180"), clk2=other_clock("tcr180"), pwr1=GPS)
+    chassis.poll()
+    assert [key for of, key in kept.documents if of == CLOCKS] == [], "its service keeps it from now on"
+
+
+def test_what_was_understood_of_such_a_clock_stays(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """What was understood of it stays while it cannot be read, and when it is pulled; another module ends it."""
+    device.hold(clk2=other_clock())
+    chassis.poll()
+    for odd, present in (([], True), ({"info": {}}, True), (None, False)):
+        device.hold(clk2=odd)
+        chassis.poll()
+        record = ModuleRecord.model_validate_json(kept.documents[CLOCKS, "clk2"])
+        assert record.status is not None
+        assert (record.present, record.status.clock, set(record.stale)) == (present, ClockState.SYNCHRONIZED, {"clock"})
+    device.hold(clk2={"info": {"model": "psu"}})
+    chassis.poll()
+    assert (CLOCKS, "clk2") not in kept.documents
+
+
+def test_a_tcr_that_cannot_be_read_is_told_once_and_not_as_pulled(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """When garbage stands in place of a TCR, its service is told that, once; its slot still holds the module."""
+    chassis.poll()
+    kept.told()
+    for _ in range(2):
+        device.hold(clk1=[1], clk2=GPS, pwr1=None)
+        chassis.poll()
+    (report,) = [message for to, message in kept.sent if to == CHILD]
+    assert (report.unreadable, report.module) == (True, None)
+    assert kept.told() == [REPORT]
+    assert kept.slot("clk1").present
+    assert "clk1" in "".join(kept.chassis().warnings)
+    chassis.welcome("clk1")
+    assert [message.unreadable for _, message in kept.sent if message.kind == "tcr.module-status"] == [True]
+
+
+def test_a_service_is_not_told_that_its_slot_is_empty_when_nobody_knows(
+    chassis: Chassis, kept: Kept, device: Device
+) -> None:
+    """A service that comes up after a poll without a list of slots is told that its module could not be read."""
+    chassis.poll()
+    device.slots = "none"  # type: ignore[assignment]  # as a device may say
+    chassis.poll()
+    kept.told()
+    chassis.welcome("clk1")
+    (report,) = [message for _, message in kept.sent if message.kind == "tcr.module-status"]
+    assert report.unreadable
+
+
+def reports(reference: str = "clk1-tcr", *triggered: str, uptime: int = 1) -> dict[str, Any]:
+    """Return what a device reports of its system, with these notifications triggered."""
+    sync = {"reference": reference, "clock-status": {"clock": "synchronized"}}
+    events = [
+        {"object-id": name, "type": "error", "triggered": int(name in triggered), "last-triggered": "never"}
+        for name in ("a", "b")
+    ]
+    return {"system": {"uptime": uptime, "sync-status": sync}, "notification": {"events": events}}
+
+
+def test_a_quiet_poll_writes_nothing(chassis: Chassis, kept: Kept, device: Device, clock: ManualClock) -> None:
+    """When nothing differs but times and load, the poll writes nothing until what is kept is ten seconds behind."""
+    device.more = reports()
+    chassis.refresh()
+    assert set(kept.written) == {ALARM_MEMORY, CHASSIS, SLOTS, SYSTEM, NOTIFICATIONS}
+    for second in range(1, int(BEHIND_SECONDS)):
+        kept.written.clear()
+        clock.advance(1)
+        device.more = reports(uptime=second)
+        chassis.refresh()
+        assert kept.written == []
+    clock.advance(1)
+    chassis.refresh()
+    assert sorted(kept.written) == [CHASSIS, SLOTS, SLOTS, SLOTS, SYSTEM]
+    now = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
+    assert (kept.chassis().last_poll, kept.slot("clk1").last_seen) == (now, now)
+
+
+def test_a_quiet_poll_writes_what_changed(chassis: Chassis, kept: Kept, device: Device, clock: ManualClock) -> None:
+    """A poll that sees one slot, or the reference, change writes that and no more."""
+    device.more = reports()
+    chassis.refresh()
+    kept.written.clear()
+    clock.advance(1)
+    device.hold(clk1=tcr(mrs="new"), clk2=GPS, pwr1=None)
+    chassis.refresh()
+    assert kept.written == [SLOTS]
+    device.more = reports("clk2-gps")
+    chassis.refresh()
+    assert kept.written == [SLOTS, SYSTEM]
+
+
+def test_a_poll_that_is_asked_for_writes_its_time(
+    chassis: Chassis, kept: Kept, device: Device, clock: ManualClock
+) -> None:
+    """Whoever has the device polled now is answered with the time of that poll; the first poll of a process is kept, too."""
+    chassis.refresh()
+    clock.advance(1)
+    inventory = chassis.poll()
+    now = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
+    assert inventory.chassis.last_poll == now
+    assert {record.last_seen for record in inventory.slots} == {now}
+    clock.advance(1)
+    again = Chassis(ADDRESS, device, kept, clock)  # type: ignore[arg-type]  # as above
+    again.refresh()
+    assert kept.chassis().last_poll == datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
+
+
+def test_a_device_that_goes_away_was_polled_when_it_was(
+    chassis: Chassis, kept: Kept, device: Device, clock: ManualClock
+) -> None:
+    """When polls begin to fail, the time of the last good one is exact, and a second failure writes nothing."""
+    chassis.refresh()
+    clock.advance(3)
+    chassis.refresh()
+    good = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
+    device.error = DeviceUnreachable("timeout", url="http://device")
+    clock.advance(1)
+    with pytest.raises(DeviceError):
+        chassis.refresh()
+    assert kept.chassis().last_poll == good
+    kept.written.clear()
+    with pytest.raises(DeviceError):
+        chassis.refresh()
+    assert kept.written == []
+
+
+CHANGE, NOTE = ("", "chassis.system-changed"), ("", "chassis.notification")
+
+
+def test_notifications_and_changes_are_published_once(
+    chassis: Chassis, kept: Kept, device: Device, clock: ManualClock
+) -> None:
+    """Each change of the system and each notification is one event, committed with what is kept, also across a restart."""
+    device.more = reports("clk1-tcr", "a")
+    chassis.poll()
+    assert NOTE not in kept.told()
+    device.more = reports("clk2-gps", "a", "b")
+    kept.away = True
+    with pytest.raises(TableUnavailable):
+        chassis.refresh()
+    kept.away = False
+    chassis.refresh()
+    (event,) = [message for _, message in kept.sent if message.kind == NOTE[1]]
+    assert (event.id, event.severity) == ("b", "error")
+    assert kept.told() == [NOTE, CHANGE]
+    again = Chassis(ADDRESS, device, kept, clock)  # type: ignore[arg-type]  # as above
+    again.refresh()
+    assert kept.told() == []
+    device.more = reports("clk1-tcr", "a")
+    again.refresh()
+    device.more = reports("clk1-tcr", "a", "b")
+    again.refresh()
+    assert kept.told() == [NOTE, CHANGE]
+
+
+def test_a_silent_device_keeps_its_system(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """What was understood of the system stays when the device reports nothing of it, and a warning says so."""
+    device.more = reports("clk1-tcr", "a")
+    before = chassis.poll()
+    device.more = {"system": None, "notification": "gone"}
+    after = chassis.poll()
+    assert (after.system, after.notifications) == (before.system, before.notifications)
+    assert len(after.notifications) == 2
+    assert any("nothing of its system" in warning for warning in after.chassis.warnings)
+
+
+def test_a_module_that_moved_is_told_with_both_slots(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """A module in another slot is one event for each of the two slots; its new service is assigned, the old one told."""
+    chassis.poll()
+    kept.told()
+    device.hold(clk1=None, clk2=GPS, clk3=tcr(), pwr1=None)
+    chassis.poll()
+    events = {message.slot: message for to, message in kept.sent if not to}
+    assert {slot: (event.change, event.moved_from, event.moved_to) for slot, event in events.items()} == {
+        "clk1": (SlotChange.REMOVED, None, "clk3"),
+        "clk3": (SlotChange.MOVED, "clk1", None),
+    }
+    new = f"{ADDRESS}.clk3"
+    assert kept.told() == [CHANGED, CHANGED, REPORT, (new, "tcr.assign-slot"), (new, "tcr.module-status")]
+
+
+def test_another_chassis_starts_anew(chassis: Chassis, kept: Kept, device: Device, clock: ManualClock) -> None:
+    """When another chassis answers, nothing of the old one's slots is taken for its own, and every service is told."""
+    device.hold(clk1=tcr(), clk2=tcr(mrs="b"), pwr1=None)
+    chassis.poll()
+    kept.told()
+    state = SyncRecord(state=SyncState(), observed_at=datetime.fromtimestamp(0, UTC))
+    kept.documents[SYNC, "clk1"] = state.model_dump_json()
+    clock.advance(30)
+    now = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
+    device.serial = "c2"
+    device.hold(clk1={"info": {"model": "tcr180", "serial-number": "77"}}, io1=None)
+    chassis.poll()
+    (event,) = [message for _, message in kept.sent if isinstance(message, ChassisReplaced)]
+    assert (event.before.serial, event.after.serial) == ("c1", "c2")
+    (appeared,) = [message for _, message in kept.sent if isinstance(message, SlotChanged)]
+    assert (appeared.change, appeared.before) == (SlotChange.APPEARED, None)
+    (assigned,) = [message for _, message in kept.sent if isinstance(message, AssignSlot)]
+    assert assigned.serial == "77"
+    gone = (f"{ADDRESS}.clk2", "tcr.module-status")
+    assert kept.told() == [("", "chassis.replaced"), CHANGED, ASSIGN, REPORT, gone]
+    assert (kept.slot("clk1").first_seen, kept.slot("clk1").serial) == (now, "77")
+    assert {key for key in kept.documents if key[0] in {SLOTS, SYNC}} == {(SLOTS, "clk1"), (SLOTS, "io1")}
+    chassis.poll()
+    assert kept.told() == []
+
+
+def test_a_chassis_that_does_not_tell_its_serial_number_is_the_same(
+    chassis: Chassis, kept: Kept, device: Device
+) -> None:
+    """A chassis whose answer once leaves its serial number out was not replaced, nor is it when the number is back."""
+    chassis.poll()
+    kept.told()
+    for serial in (None, "c1"):
+        device.serial = serial
+        chassis.poll()
+        assert kept.told() == []
+        assert kept.chassis().serial == "c1"
+
+
+def test_what_an_answer_does_not_say_of_the_chassis_stays(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """A chassis that once does not tell its model keeps the one that is known."""
+    chassis.poll()
+    device.model = None
+    chassis.poll()
+    assert kept.chassis().model == "m1000"

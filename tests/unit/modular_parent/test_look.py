@@ -87,13 +87,29 @@ def test_one_chassis_with_slots_is_enough() -> None:
 
 
 @pytest.mark.parametrize("module", ["text", 5, [], [TCR], True])
-def test_a_module_that_is_no_object_is_none(module: object) -> None:
-    """Nonsense in one slot does not stop the poll: the slot is empty, its neighbour is read."""
+def test_a_module_that_is_no_object_is_unreadable(module: object) -> None:
+    """Nonsense in one slot does not stop the poll: nothing is known of the slot, its neighbour is read."""
     made = look(chassis0={"slots": [slot("clk1", module), slot("clk2", TCR)]})
     assert made.slots is not None
     assert made.slots["clk1"].slot.module is None
+    assert made.slots["clk1"].slot.unreadable
     assert made.slots["clk1"].module is None
     assert made.slots["clk2"].module == TCR
+    assert made.complete
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"chassis0": {"slots": [slot("clk1"), 7]}},
+        {"chassis0": {"slots": [slot("no such id, far too long")]}},
+        {"chassis0": {}},
+        {"chassis0": 5, "chassis1": {"slots": []}},
+    ],
+)
+def test_a_look_is_not_complete_while_something_cannot_be_read(data: dict[str, object]) -> None:
+    """Where an entry or a whole list of slots cannot be read, a slot that is missing may be there."""
+    assert not look(**data).complete
 
 
 def test_slots_without_a_usable_id_are_skipped_with_a_warning() -> None:

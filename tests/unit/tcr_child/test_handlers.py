@@ -78,7 +78,9 @@ class Service:
             for write in outcome.effects.documents:
                 assert write.body is not None
                 self.kept[write.collection, write.key] = write.body
-            self.published += [decode(SyncChanged, event.body) for event in outcome.effects.events]
+            # Alarms have their own tests.
+            changes = [event for event in outcome.effects.events if event.kind == SyncChanged.kind]
+            self.published += [decode(SyncChanged, event.body) for event in changes]
             assert outcome.effects.sent == ()
         return outcome
 
@@ -194,10 +196,58 @@ def test_an_odd_module_never_fails(service: Service, content: dict[str, JsonValu
     service.status()
 
 
+@pytest.mark.parametrize(
+    "garbage", [{"module": None, "unreadable": True}, {"module": {"info": 5}}, {"module": {"info": {}}}]
+)
+def test_what_was_understood_stays_visible_with_its_age(service: Service, garbage: dict[str, Any]) -> None:
+    """A report that cannot be read leaves the last status for whoever asks, each part with the time it was understood."""
+    service.report(module())
+    understood = service.now()
+    service.clock.advance(30)
+    report = ReportModule(slot="clk1", observed_at=service.now(), api_major=16, **garbage)
+    assert isinstance(service.handle(report), Succeeded)
+    status = service.status()
+    assert status.status is not None
+    assert (status.present, status.model, status.status.clock) == (True, "tcr180", ClockState.SYNCHRONIZED)
+    assert status.stale == {"clock": understood, "oscillator": understood}
+    assert [event.after.clock for event in service.published] == [ClockState.UNKNOWN], "it is not known any more"
+
+
 def test_an_age_is_never_negative(service: Service) -> None:
     """A status that was observed by a clock ahead of ours is not older than now."""
     service.report(module(), ago=-3.0)
     assert service.status().age_seconds == 0.0
+
+
+def test_nothing_of_the_module_before_is_shown_for_a_new_one(service: Service) -> None:
+    """From its assignment on a new module is shown as what it is; what was observed of the one before says nothing of it."""
+    service.handle(assignment(serial="1"))
+    service.report(module())
+    service.clock.advance(1)
+    service.handle(assignment(serial="2", software="3.0"))
+    status = service.status()
+    assert (status.assigned, status.serial, status.software) == (True, "2", "3.0")
+    assert (status.present, status.status, status.observed_at, status.age_seconds) == (None, None, None, None)
+    new = {**module(), "info": {"model": "tcr180", "serial-number": "2"}}
+    service.report(new)
+    assert (service.status().present, service.status().serial) == (True, "2")
+
+
+@pytest.mark.parametrize("serial", ["1", None])
+def test_the_same_module_assigned_again_stays_shown(service: Service, serial: str | None) -> None:
+    """An assignment of the module that is known, or of one that does not tell its serial number, hides nothing."""
+    service.report(module())
+    service.handle(AssignSlot(chassis=CHASSIS, slot="clk1", model="tcr180", serial=serial))
+    assert service.status().status is not None
+
+
+def test_a_module_that_was_read_before_its_assignment_is_shown(service: Service) -> None:
+    """A service that reads the new module before it is assigned goes on showing it."""
+    service.handle(assignment(serial="1"))
+    service.report({**module(), "info": {"model": "tcr180", "serial-number": "2"}})
+    assert (service.status().serial, service.status().present) == ("2", True)
+    service.handle(assignment(serial="2"))
+    assert (service.status().serial, service.status().present) == ("2", True)
 
 
 # Reading the device itself.
@@ -219,6 +269,7 @@ class Slots:
         self.found = found
         self.whole = whole
         self.credentials_missing = credentials_missing
+        self.url = "http://device"
 
     def status(self, *, cancelled: Callable[[], bool]) -> DeviceAnswer:
         """Return the whole status, which has the slots ``whole``."""
@@ -270,6 +321,16 @@ def test_a_poll_that_cannot_succeed_is_rejected(found: object, says: str) -> Non
     assert outcome.reason is Reason.REJECTED
     assert says in outcome.error
     assert service.kept == {}
+
+
+def test_a_poll_that_sees_no_module_and_no_empty_slot_is_tried_again() -> None:
+    """What cannot be read may be another answer the next time: the poll has further attempts, and nothing is wiped."""
+    service = polling(parse_slot("clk1", {"module": [1]}))
+    service.report(module())
+    outcome = service.handle(PollSlotNow())
+    assert isinstance(outcome, Retry)
+    assert "slot clk1 is no module" in outcome.error
+    assert service.document(STATUS, ModuleRecord).present
 
 
 def test_a_device_without_paths_of_slots_is_polled_as_a_whole() -> None:

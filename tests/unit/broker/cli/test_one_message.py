@@ -170,7 +170,7 @@ def test_retry_with_another_body(cli: Any, rows: Any, database: Database) -> Non
     assert "'../x'" in wrong.stderr
     assert story(cli, row.id)["state"] == "failed"
 
-    body = '{"slot":"clk1","observed_at":"2026-11-22T09:00:00Z","api_major":20,"module":null}'
+    body = '{"slot":"clk1","observed_at":"2026-11-22T09:00:00Z","api_major":20,"module":null,"unreadable":false}'
     assert "--body" in cli("handlers", "show", row.id).stdout
     result = cli("handlers", "retry", row.id, "--body", "-", stdin=body)
     assert (result.exit_code, result.stdout) == (0, f"{row.id}: waiting again, with another body\n")

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 import sqlalchemy as sa
+from pydantic import JsonValue
+from pydantic.fields import FieldInfo
 
 from broker.cli import catalogue
 from broker.errors import InterAppError
@@ -222,3 +224,22 @@ def test_db_upgrade_of_a_newer_database(cli: Any, database: Database) -> None:
     result = cli("db", "upgrade")
     assert result.exit_code == 1
     assert "update interapp" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("annotation", "shown"),
+    [
+        (int, "int"),
+        (int | None, "int | None"),
+        (Annotated[int, "a limit"], "int"),
+        (Annotated[int, "a limit"] | None, "int | None"),
+        (Annotated[int, "a limit"] | Literal["unset"], "int | Literal['unset']"),
+        (tuple[State, ...], "tuple[State, ...]"),
+        (dict[str, JsonValue], "dict[str, JsonValue]"),
+    ],
+    ids=str,
+)
+def test_types_as_people_write_them(annotation: Any, shown: str) -> None:
+    """A field's type is shown without the limits that are tied to it, whichever way they are."""
+    field = FieldInfo.from_annotation(annotation)
+    assert catalogue._field("count", field).type == shown
