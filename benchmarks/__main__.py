@@ -44,9 +44,13 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about four minutes: fewer messages, three rounds, two peers")
+    parser.add_argument(
+        "--quick", action="store_true", help="about four minutes: fewer messages, three rounds, two peers"
+    )
     parser.add_argument("--rounds", type=int, help="how often everything is measured")
-    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="contenders whose name has this in it")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="TEXT", help="contenders whose name has this in it"
+    )
     return parser.parse_args()
 
 

@@ -47,7 +47,9 @@ def verdicts(results: Results) -> list[Verdict]:
     ]
 
 
-def _beside(ours: str, other: str, metric: Metric, other_metric: Metric | None = None) -> Callable[[Results], float | None]:
+def _beside(
+    ours: str, other: str, metric: Metric, other_metric: Metric | None = None
+) -> Callable[[Results], float | None]:
     def value(results: Results) -> float | None:
         mine, theirs = results.median(ours, metric), results.median(other, other_metric or metric)
         return mine / theirs if mine is not None and theirs else None
@@ -77,7 +79,9 @@ BUDGETS = (
     Budget("1c", "both at once beside the fastest peer that keeps results", 4.0, True, _beside_fastest(keeps=True)),
     Budget("1d", "both at once beside raw pika, SQLite", 0.70, True, _beside(OURS_SQLITE, RAW_QUORUM, Metric.BOTH)),
     Budget("2a", "handling a backlog beside raw pika", 0.54, True, _beside(OURS_PG, RAW_QUORUM, Metric.HANDLE)),
-    Budget("2b", "handling a backlog beside raw pika, SQLite", 0.65, True, _beside(OURS_SQLITE, RAW_QUORUM, Metric.HANDLE)),
+    Budget(
+        "2b", "handling a backlog beside raw pika, SQLite", 0.65, True, _beside(OURS_SQLITE, RAW_QUORUM, Metric.HANDLE)
+    ),
     Budget("2c", "sending in calls of 200 beside raw pika", 0.70, True, _beside(OURS_PG, RAW_QUORUM, Metric.PUBLISH)),
     Budget(
         "2d",

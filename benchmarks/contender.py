@@ -134,7 +134,7 @@ CONTENDERS = (
         lacks="confirms, order, a row before the worker has it",
         quorum=False,
         metrics=RATES,
-        scale=0.1,
+        scale=0.02,
     ),
     Contender(
         name="Taskiq, results in PostgreSQL",

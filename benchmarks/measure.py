@@ -25,9 +25,7 @@ def measure(servers: Servers, contender: Contender, metric: Metric, sizes: Sizes
     """Return what one measurement gives: one number, or two for round trips."""
     with servers.fresh(contender) as (amqp_url, database_url):
         count = max(200, round(sizes.messages * contender.scale))
-        job = Job(
-            amqp_url=amqp_url, database_url=database_url, queue=QUEUE, count=count, quorum=contender.quorum
-        )
+        job = Job(amqp_url=amqp_url, database_url=database_url, queue=QUEUE, count=count, quorum=contender.quorum)
         match metric:
             case Metric.PUBLISH:
                 return {metric: _rate(contender, "publish", job)}

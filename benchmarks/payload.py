@@ -40,7 +40,7 @@ class StatusFields(BaseModel):
     tfom: int = 0
     drift_us: float = 0.25
     temperature_celsius: float = 41.5
-    bits: dict[str, bool] = {  # noqa: RUF012 pydantic copies defaults
+    bits: dict[str, bool] = {
         "warmed_up": True,
         "pulses_enabled": True,
         "invalid_sysconf": False,
@@ -50,7 +50,7 @@ class StatusFields(BaseModel):
         "tcap_exceeded": False,
         "invalid_utc_parameter": False,
     }
-    sources: list[Source] = [  # noqa: RUF012 as above
+    sources: list[Source] = [
         Source(
             priority=0,
             source="irig",

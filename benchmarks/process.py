@@ -78,5 +78,7 @@ class Process:
         if not line or (wanted == "ready" and line.strip() != "ready"):
             self._process.kill()
             words = self._process.stderr.read().strip().splitlines()[-8:]
-            raise ContenderFailed(f"{self._named}: no {wanted} but {line.strip()!r}; it said last:\n" + "\n".join(words))
+            raise ContenderFailed(
+                f"{self._named}: no {wanted} but {line.strip()!r}; it said last:\n" + "\n".join(words)
+            )
         return line

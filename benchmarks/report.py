@@ -13,8 +13,22 @@ from benchmarks.results import Row
 
 PACKAGES = (
     *("lantime-interapp", "pika", "pydantic", "psycopg", "sqlalchemy"),
-    *("aio-pika", "uvloop", "faststream", "dramatiq", "celery", "taskiq", "taskiq-aio-pika", "taskiq-postgres", "procrastinate"),
+    *(
+        "aio-pika",
+        "uvloop",
+        "faststream",
+        "dramatiq",
+        "celery",
+        "taskiq",
+        "taskiq-aio-pika",
+        "taskiq-postgres",
+        "procrastinate",
+    ),
 )
+
+
+_WHOLE_FROM = 100
+"""Numbers from here on are shown without a fraction."""
 
 
 def versions() -> dict[str, str]:
@@ -41,7 +55,9 @@ def table(rows: Sequence[Row], contenders: Sequence[Contender]) -> list[str]:
         if not own:
             continue
         confirmed = "confirmed" if contender.confirmed else "not confirmed"
-        lines.append(f"{contender.name}: {confirmed}; tracks {contender.tracks or 'nothing'}; lacks {contender.lacks or 'nothing'}")
+        lines.append(
+            f"{contender.name}: {confirmed}; tracks {contender.tracks or 'nothing'}; lacks {contender.lacks or 'nothing'}"
+        )
         for row in own:
             ratio = "" if row.ratio is None else f"{row.ratio:8.2f} of raw pika"
             figures = f"{_number(row.minimum):>9} {_number(row.median):>9} {_number(row.maximum):>9}"
@@ -81,4 +97,4 @@ def to_json(rows: Sequence[Row], verdicts: Sequence[Verdict], options: Mapping[s
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.2f}"

@@ -47,6 +47,4 @@ class Results:
 
     def _row(self, contender: str, metric: Metric, found: list[float]) -> Row:
         limit = self.median(RAW_QUORUM, metric)
-        return Row(
-            contender, metric, min(found), median(found), max(found), median(found) / limit if limit else None
-        )
+        return Row(contender, metric, min(found), median(found), max(found), median(found) / limit if limit else None)

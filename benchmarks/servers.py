@@ -6,11 +6,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.contender import Contender
 from servers.postgresql import PostgreSQLAddress
 from servers.provision import shared_postgresql, shared_rabbitmq
 from servers.rabbitmq import RabbitMQAddress
-
-from benchmarks.contender import Contender
 
 
 @dataclass(frozen=True, slots=True)

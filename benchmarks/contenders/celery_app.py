@@ -29,43 +29,29 @@ def publish(job: Job, *, results: bool) -> Generator[Details, None, None]:
 
 
 def handle(job: Job, *, results: bool, pool: str, concurrency: int) -> Generator[Details, None, None]:
-    """Handle all messages; they count when the task ran or, with results, when each one's result is stored."""
+    """Handle all messages; they count when the task ran or, with results, when each one's result is stored.
+
+    The worker is made before and connects when it starts: told later of a queue, it takes up to ten seconds to look.
+    """
     done = threading.Event()
     app = _app(job, done, results=results)
-    ready = threading.Event()
-    worker = _Worker(
-        ready,
+    worker = WorkController(
         app=app,
         pool_cls=pool,
         concurrency=concurrency,
-        queues=[f"{job.queue}-idle"],
+        queues=[job.queue],
         without_heartbeat=True,
         without_mingle=True,
         without_gossip=True,
     )
-    threading.Thread(target=worker.start, daemon=True).start()
-    ready.wait()
     yield None
-    app.control.add_consumer(job.queue)
+    threading.Thread(target=worker.start, daemon=True).start()
     if results:
         _until_stored(job)
     else:
         done.wait()
     yield None
     worker.stop()
-
-
-class _Worker(WorkController):  # type: ignore[misc]
-    """Celery's worker; says when it consumes."""
-
-    def __init__(self, ready: threading.Event, **options: object) -> None:
-        self._ready = ready
-        super().__init__(**options)
-
-    def on_consumer_ready(self, consumer: object) -> None:
-        """Say so; called by Celery."""
-        super().on_consumer_ready(consumer)
-        self._ready.set()
 
 
 def _app(job: Job, done: threading.Event, *, results: bool) -> Celery:

@@ -51,9 +51,7 @@ class Link:
     def _channel_opened(self, channel: Channel) -> None:
         self.channel = channel
         arguments = {"x-queue-type": "quorum"} if self.job.quorum else {}
-        channel.queue_declare(
-            self.job.queue, durable=True, arguments=arguments, callback=lambda _frame: self.stop()
-        )
+        channel.queue_declare(self.job.queue, durable=True, arguments=arguments, callback=lambda _frame: self.stop())
 
 
 class Publisher:
@@ -83,7 +81,7 @@ class Publisher:
     def _answered(self, frame: Any) -> None:
         method: Basic.Ack | Basic.Nack = frame.method
         if isinstance(method, Basic.Nack):
-            raise RuntimeError("RabbitMQ refused a message")
+            raise RuntimeError("RabbitMQ refused a message")  # noqa: TRY004 no programming error
         confirmed = method.delivery_tag - self._confirmed if method.multiple else 1
         self._confirmed += confirmed
         self._open -= confirmed
