@@ -92,6 +92,8 @@ def wait_for_rows(running: Host, condition: sa.ColumnElement[bool], count: int) 
     """Return when that many rows meet the condition."""
     query = sa.select(sa.func.count()).select_from(messages).where(condition)
     while True:
+        # What was confirmed is otherwise noted with the next heartbeat, which would be measured instead.
+        running.outgoing.flush()
         with running.database.read() as connection:
             if connection.execute(query).scalar_one() >= count:
                 return
