@@ -214,7 +214,7 @@ class WriteFailed(DeviceError):
         self.rolled_back = rolled_back
         self.pending = pending
         reported = "could not be read" if now is None else _fields(now)
-        count = "" if pending is None else f", {pending} changes pending"
+        count = "" if pending is None else f", {pending} change{'' if pending == 1 else 's'} pending"
         super().__init__(
             f"step '{step}' failed: {why}; before: {_fields(before)}; wanted: {_fields(wanted)}; "
             f"rolled back: {rolled_back}; on the device now: {reported}{count}",
