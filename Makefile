@@ -6,13 +6,14 @@ DEMO_ARGS ?= --seconds 30
 # pytest processes, which share one RabbitMQ and one PostgreSQL; one more than cores, since tests often wait
 WORKERS ?= 3
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install demo install-dev servers test test-rabbitmq4 lint types format check clean
+.PHONY: help install demo install-dev install-bench servers test test-rabbitmq4 bench bench-quick lint types format check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,6 +25,8 @@ demo: install ## parent and children against a simulated chassis (DEMO_ARGS="--s
 
 install-dev: $(VENV)/installed-dev ## the same with everything that tests and checks need
 
+install-bench: $(VENV)/installed-bench ## the same with the peers that the benchmark measures
+
 servers: install-dev ## RabbitMQ and PostgreSQL for the tests, where neither they nor Docker are there
 	@cd tests && ../$(VENV)/bin/python -m servers.prepare
 
@@ -32,6 +35,12 @@ test: install-dev servers ## all tests (WORKERS=2, PYTEST_ARGS="-k order")
 
 test-rabbitmq4: install-dev servers ## integration and fault tests against RabbitMQ 4, from Debian trixie in a folder (root)
 	tests/rabbitmq4.sh -n $(WORKERS) $(PYTEST_ARGS)
+
+bench: install-bench servers ## interapp beside raw pika and its peers, up to forty minutes; writes benchmarks/results (BENCH_ARGS="--only pika")
+	PYTHONPATH=.:tests $(VENV)/bin/python -m benchmarks $(BENCH_ARGS)
+
+bench-quick: install-bench servers ## the same in about four minutes: fewer messages, fewer peers
+	PYTHONPATH=.:tests $(VENV)/bin/python -m benchmarks --quick $(BENCH_ARGS)
 
 lint: install-dev ## ruff, its formatter, and who may import whom
 	$(VENV)/bin/ruff check
@@ -66,3 +75,7 @@ $(VENV)/installed: pyproject.toml constraints.txt $(VENV)/pip
 $(VENV)/installed-dev: pyproject.toml constraints.txt $(VENV)/pip
 	$(PIP) install --constraint constraints.txt --editable . --group dev
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-bench: $(VENV)/installed-dev
+	$(PIP) install --constraint constraints.txt --editable . --group bench
+	@touch $@

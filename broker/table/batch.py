@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from broker.table.arrays import array
+
 Row = Mapping[str, Any]
 
 
@@ -17,7 +19,7 @@ class Batch:
     """A statement over a batch of rows whose columns have the given PostgreSQL types."""
 
     def __init__(self, columns: Mapping[str, str], *, postgresql: str, sqlite: str) -> None:
-        self._columns = tuple(columns)
+        self._columns = dict(columns)
         arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in columns.items())
         source = f"unnest({arrays}) WITH ORDINALITY AS batch({', '.join(columns)}, position)"
         in_array = {name: f"batch.{name}" for name in columns}
@@ -52,5 +54,5 @@ class Batch:
             return 0
         if connection.dialect.name == "sqlite":
             return connection.execute(self._sqlite, rows).rowcount
-        arrays = {name: [row[name] for row in rows] for name in self._columns}
+        arrays = {name: array(kind, [row[name] for row in rows]) for name, kind in self._columns.items()}
         return connection.execute(self._postgresql, arrays).rowcount

@@ -15,6 +15,9 @@ from lantime.configuration.module import read_configuration
 from lantime.configuration.output_modes import OUTPUT, OUTPUT_CLASSES, OutputMode
 from lantime.configuration.outputs import plan_output
 from lantime.configuration.plan import Plan
+from lantime.simulator.configuration import changed
+from lantime.simulator.schema import OUTPUT_MODES as SUPPORTED
+from lantime.simulator.schema import factory
 
 NEEDED: dict[str, dict[str, Any]] = {
     "timer": {"on_off": [{"on": "08:00:00", "off": "17:30:00"}]},
@@ -244,3 +247,18 @@ def test_an_unknown_mode_is_shown_and_not_touched() -> None:
 def test_spelling_and_numbers_of_modes(spelled: object) -> None:
     """A mode given as number or in another spelling is the same mode: nothing is written."""
     assert planned(reported(mode=spelled, pulse_length=0.2), mode="pulse-per-min").empty
+
+
+@pytest.mark.parametrize("mode", SUPPORTED)
+def test_the_simulated_device_takes_every_mode(mode: str) -> None:
+    """From whatever mode, what is written to set a mode is within the simulated device's own limits, and reads as wanted."""
+    part = "programmable-outputs/output2/settings"
+    wanted = {"mode": OutputMode(mode), **NEEDED.get(mode, {}), "inverted": True}
+    for former in SUPPORTED:
+        given = {"mode": OutputMode(former), **NEEDED.get(former, {})}
+        tree = factory("clk1")
+        for each in (given, wanted):
+            for write in planned(tree, tuple(SUPPORTED), **each).writes:
+                assert write.part == part
+                tree = changed(tree, part.split("/"), write.body)
+        assert planned(tree, tuple(SUPPORTED), **wanted).empty, former

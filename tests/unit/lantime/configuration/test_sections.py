@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from integration.configurable_device import find, module
 from pydantic import TypeAdapter, ValidationError
 
 from lantime.configuration.invalid import InvalidSetting
@@ -28,18 +26,15 @@ from lantime.configuration.sections import (
     plan_time_code_output,
 )
 from lantime.contract import SetReceiver
+from lantime.simulator.configuration import changed
+from lantime.simulator.schema import factory
 
 
 def applied(configuration: dict[str, Any], plan: Plan) -> dict[str, Any]:
-    """Return the configuration of a device that took the plan's writes."""
-    after = copy.deepcopy(configuration)
+    """Return the configuration of the simulated device once it took the plan's writes."""
     for write in plan.writes:
-        found = find(after, write.part.split("/"))
-        if isinstance(found, list):
-            found[:] = write.body  # type: ignore[assignment, misc] # a list is replaced by one
-        else:
-            found.update(write.body)
-    return after
+        configuration = changed(configuration, write.part.split("/"), write.body)
+    return configuration
 
 
 def read(configuration: dict[str, Any]) -> ModuleConfiguration:
@@ -49,7 +44,7 @@ def read(configuration: dict[str, Any]) -> ModuleConfiguration:
 
 def test_the_whole_configuration_is_read() -> None:
     """Every part of the configuration is read, with units and in one spelling."""
-    found = read(module("clk1"))
+    found = read(factory("clk1"))
     assert [each.mode for each in found.outputs] == ["pulse-per-second", "pulse-per-min", "dcls-time-code", "idle"]
     assert found.supported_output_modes is not None
     assert "havequick" not in found.supported_output_modes
@@ -81,7 +76,7 @@ json = st.recursive(
 @given(st.data())
 def test_any_json_is_read(data: st.DataObject) -> None:
     """Whatever JSON stands in place of any part of the configuration, reading it raises nothing."""
-    tree = module("clk1")
+    tree = factory("clk1")
 
     def spoiled(found: Any, depth: int) -> Any:
         if depth == 0 or not isinstance(found, dict | list) or not found:
@@ -120,7 +115,7 @@ def test_delays_are_whole_tenths_of_a_microsecond(value: int) -> None:
         assert value % 100
         return
     assert value % 100 == 0
-    before = module("clk1")
+    before = factory("clk1")
     plan = plan_receiver({"delay_compensation": wanted.model_dump()}, read(before).receiver)
     assert read(applied(before, plan)).receiver.delay_compensation.b1xx_ns == value
 
@@ -133,7 +128,7 @@ def test_a_receiver_is_set_with_few_writes() -> None:
         utc_offset_minutes=-750,
         delay_compensation=DelayCompensations(b1xx_ns=99_900, a0xx_ns=-100),
     )
-    before = module("clk1")
+    before = factory("clk1")
     plan = plan_receiver(command.given(), read(before).receiver)
     assert [write.part for write in plan.writes] == [
         "receiver",
@@ -153,7 +148,7 @@ def test_a_receiver_is_set_with_few_writes() -> None:
 
 def test_an_offset_is_unset_and_set_again() -> None:
     """The offset can be made not configured, which is not the same as 0."""
-    before = module("clk1")
+    before = factory("clk1")
     unset = applied(before, plan_receiver({"utc_offset_minutes": "unset"}, read(before).receiver))
     assert read(unset).receiver.utc_offset_minutes == "unset"
     assert plan_receiver({"utc_offset_minutes": "unset"}, read(unset).receiver).empty
@@ -164,14 +159,14 @@ def test_an_offset_is_unset_and_set_again() -> None:
 
 def test_the_mark_for_an_offset_that_is_not_configured() -> None:
     """0x8000 in place of the offset means not configured, whatever else is said."""
-    tree = module("clk1")
+    tree = factory("clk1")
     tree["receiver"]["ref-offs"] = 0x8000
     assert read(tree).receiver.utc_offset_minutes == "unset"
 
 
 def test_a_code_that_the_device_does_not_support_is_refused() -> None:
     """A code that is not in the device's own list is refused with that list; without a list it is tried."""
-    tree = module("clk1")
+    tree = factory("clk1")
     with pytest.raises(InvalidSetting, match=r"code='nasa-36'.*this device supports b122-b123, .*g006-dcls"):
         plan_receiver({"code": ReceiverCode.NASA_36}, read(tree).receiver)
     del tree["receiver"]["supported-codes"]
@@ -193,7 +188,7 @@ def entries(*names: str) -> list[MrsEntry]:
 
 def test_a_list_is_replaced_as_a_whole() -> None:
     """Order, number, bias, precision and trust of the references are as wanted after one write of the whole list."""
-    before = module("clk1")
+    before = factory("clk1")
     wanted = [
         MrsEntry(source=Source.PTP, precision_ns=100, trusted=True),
         MrsEntry(source=Source.IRIG, precision_ns=10_000, bias_ns=-25),
@@ -214,12 +209,12 @@ def test_a_list_is_replaced_as_a_whole() -> None:
 
 def test_what_a_device_says_beyond_our_fields_stays_with_its_source() -> None:
     """Settings of a source that nobody asked about move with it when the order changes."""
-    before = module("clk1")
+    before = factory("clk1")
     before["mrs"][1]["info"]["settings"]["auto-bias"] = "master"
     plan = plan_mrs(entries("ptp-ieee1588", "irig"), before)
     body = plan.writes[0].body
     assert isinstance(body, list)
-    assert [find(each, ["info", "settings", "auto-bias"]) for each in body] == ["master", None]
+    assert [each["info"]["settings"].get("auto-bias") for each in body] == ["master", None]
 
 
 @pytest.mark.parametrize(
@@ -235,14 +230,14 @@ def test_what_a_device_says_beyond_our_fields_stays_with_its_source() -> None:
 def test_lists_that_cannot_be(names: tuple[str, ...], says: str) -> None:
     """A list has one to ten known sources, each instance once."""
     with pytest.raises(InvalidSetting, match=says):
-        plan_mrs(entries(*names), module("clk1"))
+        plan_mrs(entries(*names), factory("clk1"))
 
 
 def test_the_order_is_that_of_the_priorities() -> None:
     """A list that comes in another order is read by its priorities."""
-    tree = module("clk1")
+    tree = factory("clk1")
     tree["mrs"].reverse()
-    assert read(tree).mrs == read(module("clk1")).mrs
+    assert read(tree).mrs == read(factory("clk1")).mrs
 
 
 def test_a_device_without_a_list_is_not_given_one() -> None:
@@ -265,7 +260,7 @@ def test_any_list_is_read_back(sources: list[Source], bias: int, precision: int)
     ]
     if not wanted:
         return
-    before = module("clk1")
+    before = factory("clk1")
     plan = plan_mrs(wanted, before)
     assert plan_mrs(wanted, applied(before, plan)).empty
     assert plan.most <= leaf_count(before["mrs"]) + leaf_count(plan.writes[0].body if plan.writes else [])
@@ -276,7 +271,7 @@ def test_any_list_is_read_back(sources: list[Source], bias: int, precision: int)
 
 def test_the_plain_sections_are_set() -> None:
     """Time code output, enable flags, serial port and synthesizer are written where they differ, and read back."""
-    before = module("clk1")
+    before = factory("clk1")
     found = read(before)
     plans = (
         plan_time_code_output(
@@ -310,7 +305,7 @@ def test_a_port_that_the_device_does_not_report_is_refused() -> None:
 
 def test_a_time_code_that_the_device_does_not_support_is_refused() -> None:
     """When a device lists the codes of its output, another is refused with that list."""
-    tree = module("clk1")
+    tree = factory("clk1")
     tree["time-code-output"]["supported-codes"] = [{"object-id": "b006-b126"}, {"object-id": "IEEE 1344"}]
     with pytest.raises(InvalidSetting, match=r"this device supports b006-b126, ieee1344$"):
         plan_time_code_output({"code": TimeCode.NASA_36}, read(tree).time_code_output)

@@ -1,0 +1,84 @@
+"""A contender's process as the benchmark sees it: started, got ready, told to go, and what it said."""
+
+import json
+import os
+import subprocess
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+from benchmarks.job import Job
+
+END_SECONDS = 20.0
+
+
+class ContenderFailed(Exception):
+    """A contender's process ended, or said something else than its result: names the command and its last words."""
+
+
+class Process:
+    """One role of one contender. Use it as a context manager: leaving it ends the process."""
+
+    def __init__(self, module: str, role: str, job: Job, *, environment: dict[str, str] | None = None) -> None:
+        self._named = f"{module} {role}"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, role, job.to_json()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | (environment or {}),
+        )
+
+    def until_ready(self) -> None:
+        """Wait until everything that is not measured is done."""
+        self._line("ready")
+
+    def go(self) -> None:
+        """Start the measured part."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+
+    def result(self) -> dict[str, Any]:
+        """Wait for the end of the measured part and return what was measured."""
+        found: dict[str, Any] = json.loads(self._line("a result"))
+        return found
+
+    def __enter__(self) -> Self:
+        """Return the process."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the process, whatever it does."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            if error is not None:
+                self._process.kill()
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        finally:
+            for stream in (self._process.stdout, self._process.stderr):
+                if stream is not None:
+                    stream.close()
+
+    def kill(self) -> None:
+        """End a process that serves until it is told."""
+        self._process.kill()
+
+    def _line(self, wanted: str) -> str:
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        line = self._process.stdout.readline()
+        if not line or (wanted == "ready" and line.strip() != "ready"):
+            self._process.kill()
+            words = self._process.stderr.read().strip().splitlines()[-8:]
+            raise ContenderFailed(
+                f"{self._named}: no {wanted} but {line.strip()!r}; it said last:\n" + "\n".join(words)
+            )
+        return line
