@@ -308,6 +308,7 @@ def test_a_stream_ends_as_a_request_does(site: Site) -> None:
     assert bench.entered.wait(PATIENCE_S)
     with pytest.raises(ReplyTimeout, match="processing"):
         next(held)
+    bench.go_on.set()
 
 
 def test_a_partial_reply_is_there_while_the_handler_runs(site: Site) -> None:
