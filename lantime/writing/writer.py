@@ -262,27 +262,34 @@ class _Run:
     def _undone(self, cause: DeviceError | _Broken) -> Look:
         """Roll back and read; return the look when it turns out that the change is in force after all."""
         why: Exception = cause
-        try:
-            self._writer.take_back()
-        except DeviceError as exc:
-            why = _Broken(f"{why}; rolling back failed as well: {exc}")
+        committed = self._step in (Step.COMMIT, Step.CONFIRM)
+        # Rolling back drops everybody's staged changes, so it is looked first whether there is anything to roll back.
+        now, left, _ = self._look_again() if committed else (None, None, None)
+        if now is None or not _in_force(now, left):
+            try:
+                self._writer.take_back()
+            except DeviceError as exc:
+                why = _Broken(f"{why}; rolling back failed as well: {exc}")
+            now, left, unread = self._look_again()
+            if unread is not None:
+                why = _Broken(f"{why}; reading it again failed as well: {unread}")
+        if committed and now is not None and _in_force(now, left):
+            return now
+        pending = None if now is None else now.pending
+        raise self._writer.failed(self._step, why, self._plan, left, pending, rolled_back(left, pending)) from cause
+
+    def _look_again(self) -> tuple[Look | None, Plan | None, Exception | None]:
+        """Return what is on the device now and what of the change is not, as far as either can be had; else why not."""
         now: Look | None = None
-        left: Plan | None = None
         try:
             now = self._writer.look_anyway()
-            left = self._left(now)
+            return now, self._left(now), None
         except (DeviceError, _Broken) as exc:
-            why = _Broken(f"{why}; reading it again failed as well: {exc}")
-        pending = None if now is None else now.pending
-        if (
-            now is not None
-            and left is not None
-            and left.empty
-            and pending == 0
-            and self._step in (Step.COMMIT, Step.CONFIRM)
-        ):
-            return now
-        raise self._writer.failed(self._step, why, self._plan, left, pending, rolled_back(left, pending)) from cause
+            return now, None, exc
+
+
+def _in_force(now: Look, left: Plan | None) -> bool:
+    return left is not None and left.empty and now.pending == 0
 
 
 def _had_no_effect(exc: DeviceError) -> bool:

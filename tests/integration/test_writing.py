@@ -240,11 +240,11 @@ def test_a_reading_back_that_fails_is_taken_back(device: Simulator, writer: Modu
 
 
 def test_a_commit_that_could_not_be_confirmed_at_once(device: Simulator, writer: ModuleWriter) -> None:
-    """When the first reading after the commit fails, the next one shows that the change is in force."""
+    """When the first reading after the commit fails, the next one shows that it is in force: nothing is rolled back."""
     device.fail_requests(method="GET", path_prefix=MODULE, skip=2, status=500)
     assert writer.change(half_a_second).changed
     assert running(device, OUTPUT2)["pulse-length"] == 0.5
-    assert requests(device)[-1] == ("PUT", "/api/rollback")
+    assert requests(device)[-1] == ("PUT", "/api/commit")
 
 
 def test_a_rollback_that_fails_is_told(device: Simulator, writer: ModuleWriter) -> None:
