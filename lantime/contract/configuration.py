@@ -26,7 +26,7 @@ from lantime.configuration.output_modes import (
 )
 from lantime.configuration.outputs import OutputSettings
 from lantime.configuration.plan import Difference
-from lantime.configuration.receiver import DelayCompensations, ReceiverCode, ReceiverSettings, UtcOffset
+from lantime.configuration.receiver import DelayCompensations, ReceiverSettings, UtcOffset
 from lantime.configuration.sections import (
     BaudRate,
     Enabled,
@@ -41,6 +41,7 @@ from lantime.configuration.sections import (
     TimeCode,
     TimeCodeOutputSettings,
 )
+from lantime.status.receiver_code import ReceiverCode
 
 
 class Configuration(Reply):

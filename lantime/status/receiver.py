@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from lantime.status.model import StatusModel
 from lantime.status.other_receivers import OTHER_NAMES, Antenna, ReceiverFlags, read_antenna, read_receiver_flags
+from lantime.status.receiver_code import ReceiverCode
 from lantime.status.states import Modulation, ReceiverState
 from lantime.status.values import flag, flags, integer, mapping, number, pick, plain, raw, text
 
@@ -65,15 +66,7 @@ _PCPS_BITS = ("freer", "dl-enb", "syncd", "dl-ann", "utc", "ls-ann", "iftm", "in
 KEYS = frozenset(chain(*_SYNONYMS.values(), _STATE_BITS, _PCPS_BITS))
 """Every key that is read in a receiver object."""
 
-_CODES = (
-    *("b122-b123", "a132-a133", "b002-b003-dcls", "a002-a003-dcls"),
-    *("afnor-nf-s87-500", "afnor-nf-s87-500-dcls", "ieee1344", "ieee1344-dcls"),
-    *("b126-b127", "b006-b007-dcls", "g142", "g002-dcls"),
-    *("c37.118", "c37.118-dcls", "txc-101-dtr-6", "txc-101-dtr-6-dcls"),
-    *("e112", "e002-dcls", "nasa-36", "nasa-36-dcls"),
-    *("a136-a137", "a006-a007-dcls", "g146", "g006-dcls"),
-)
-"""Receiver codes 0 to 23 (SDK header); the spelling is inferred."""
+_CODES = tuple(code.value for code in ReceiverCode)
 
 
 class StateBits(StatusModel):

@@ -18,7 +18,7 @@ from broker.testing.harness import Harness
 from lantime.client import LantimeClient
 from lantime.configuration.mrs import MrsEntry, Source
 from lantime.configuration.output_modes import OutputMode
-from lantime.configuration.receiver import DelayCompensations, ReceiverCode
+from lantime.configuration.receiver import DelayCompensations
 from lantime.configuration.sections import Enabled, Framing, TimeCode
 from lantime.contract import (
     Change,
@@ -39,6 +39,7 @@ from lantime.contract import (
     SetTimeCodeOutput,
 )
 from lantime.simulator.server import Simulator
+from lantime.status.receiver_code import ReceiverCode
 from tcr_child.configuration import ATTEMPTS, handlers
 from tcr_child.configuring import Configuring
 from tcr_child.slot import TcrSlot

@@ -13,7 +13,7 @@ from lantime.configuration.invalid import InvalidSetting
 from lantime.configuration.module import ModuleConfiguration, read_configuration
 from lantime.configuration.mrs import MrsEntry, Source, plan_mrs
 from lantime.configuration.plan import Plan, leaf_count
-from lantime.configuration.receiver import DelayCompensation, DelayCompensations, ReceiverCode, UtcOffset, plan_receiver
+from lantime.configuration.receiver import DelayCompensation, DelayCompensations, UtcOffset, plan_receiver
 from lantime.configuration.sections import (
     BaudRate,
     Enabled,
@@ -28,6 +28,7 @@ from lantime.configuration.sections import (
 from lantime.contract import SetReceiver
 from lantime.simulator.configuration import changed
 from lantime.simulator.schema import factory
+from lantime.status.receiver_code import ReceiverCode
 
 
 def applied(configuration: dict[str, Any], plan: Plan) -> dict[str, Any]:
