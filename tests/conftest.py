@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 
 from servers import provision
 from servers.giving_up import give_up
@@ -14,6 +16,17 @@ from servers.postgresql import PostgreSQLAddress, PostgreSQLServer
 from servers.processes import InterappProcess
 from servers.rabbitmq import RabbitMQAddress, RabbitMQServer
 from servers.shared import Unavailable
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Undo what a test's commands and services configured: the next one looks at what is logged by default."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-import structlog
 from click.testing import CliRunner, Result
 
 from broker.cli.root import interapp
@@ -147,10 +146,3 @@ class Cli:
 def cli(database: Database) -> Cli:
     """The command line, with the test's database."""
     return Cli()
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    """Undo what a command configured: `send` hides all but errors, and other tests look at warnings."""
-    yield
-    structlog.reset_defaults()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 from pydantic import BaseModel
 
@@ -88,7 +87,6 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
         kept.put(ALARM_HISTORY, child, str(number), ended(alarm, ago=ago))
     yield kept
     kept.database.close()
-    structlog.reset_defaults()
 
 
 def test_what_is_gone_lasts_no_longer(kept: Kept) -> None:
