@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from sqlalchemy.pool import QueuePool
 from broker.errors import SettingError, TableDamaged, TableError, TableUnavailable
 from broker.lifecycle.clock import SystemClock
 from broker.settings import redacted
+from broker.table import arrays
 from broker.table.sqlite_trouble import DAMAGED, is_busy, is_damage, is_read_only, way_out
 from broker.table.watchdog import Watchdog
 
@@ -141,8 +143,8 @@ class Database:
             if error.connection_invalidated:
                 raise TableUnavailable(f"the handler table {self.shown_url} went away: {_first_line(error)}") from error
             raise TableError(f"the handler table {self.shown_url} refused a statement: {_first_line(error)}") from error
-        except (UnicodeError, OverflowError) as error:
-            # Both drivers raise these as they are for half characters and for numbers beyond 64 bits.
+        except (UnicodeError, OverflowError, struct.error) as error:
+            # The drivers and our arrays raise these as they are, for half characters and for numbers beyond their column.
             raise TableError(f"the handler table {self.shown_url} cannot keep a value: {_first_line(error)}") from error
 
     def close(self) -> None:
@@ -187,6 +189,7 @@ def _prepare_postgresql(dbapi_connection: Any, _record: object) -> None:
     # rows wait, collects all of them in a bitmap and sorts them: seconds for each claim where a million wait.
     dbapi_connection.execute("SET enable_bitmapscan = off")
     dbapi_connection.autocommit = False
+    arrays.register(dbapi_connection)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """Writes of the handler table: accept, arrive, claim, settle. Every method is one transaction over a whole batch."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -13,7 +14,7 @@ from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.table import statements
 from broker.table.call_acts import cancel_rest
-from broker.table.claim_plan import ClaimPlan, plan_claim
+from broker.table.claim_plan import CLAIM_MAX_BYTES, ClaimPlan, plan_claim
 from broker.table.database import Database
 from broker.table.documents import write_documents
 from broker.table.envelopes import copy_of, storable, to_envelope, to_row
@@ -100,7 +101,13 @@ class HandlerTable:
             _hold(connection, lease)
             found = connection.execute(
                 statements.CANDIDATES,
-                {"app": lease.app, "epoch": lease.epoch, "now_us": now_us, "limit": limit},
+                {
+                    "app": lease.app,
+                    "epoch": lease.epoch,
+                    "now_us": now_us,
+                    "limit": limit,
+                    "most_bytes": CLAIM_MAX_BYTES,
+                },
             )
             plan = plan_claim([_candidate(row) for row in found], now_ms=now_us // 1000)
             self._drop(connection, lease, plan, now_us)
@@ -258,9 +265,11 @@ class HandlerTable:
                     "alone": len(plan.take) == 1,
                     "suspect": take.suspect,
                     "crashes": take.crashes,
+                    "seen_claims": take.row.claims,
+                    "generation": take.row.generation,
                 }
             )
-        statements.CLAIM.execute(connection, rows)
+        changed = statements.CLAIM.execute(connection, rows)
         recovered = [take.row for take in plan.take if take.row.state is State.PROCESSING]
         statements.INSERT_HISTORY.execute(
             connection,
@@ -269,28 +278,8 @@ class HandlerTable:
                 for row in recovered
             ],
         )
-        query = (
-            sa.select(
-                *ENVELOPE_COLUMNS, messages.c.doorbell, messages.c.attempts, messages.c.claims, messages.c.generation
-            )
-            .where(
-                messages.c.seq.in_([take.row.seq for take in plan.take]),
-                messages.c.state == State.PROCESSING.value,
-                messages.c.epoch == lease.epoch,
-            )
-            .order_by(messages.c.priority.desc(), messages.c.seq)
-        )
-        return [
-            Claimed(
-                seq=row.seq,
-                envelope=to_envelope(row),
-                doorbell=row.doorbell,
-                attempt=row.attempts,
-                claims=row.claims,
-                generation=row.generation,
-            )
-            for row in connection.execute(query)
-        ]
+        claimed = [take.row.claimed for take in plan.take if take.row.claimed is not None]
+        return claimed if len(claimed) == changed == len(rows) else _claimed(connection, lease, rows)
 
     def _drop(self, connection: Connection, lease: Lease, plan: ClaimPlan, now_us: int) -> None:
         statements.DROP.execute(
@@ -315,6 +304,32 @@ def _hold(connection: Connection, lease: Lease) -> None:
     held = connection.execute(statements.HOLD_LEASE, {"app": lease.app, "epoch": lease.epoch, "worker": lease.worker})
     if held.rowcount != 1:
         raise Superseded(f"{lease.worker} no longer holds the lease of {lease.app} (epoch {lease.epoch})")
+
+
+def _claimed(connection: Connection, lease: Lease, rows: Sequence[Mapping[str, Any]]) -> list[Claimed]:
+    """Return those of the rows that this claim took, as they stand now: some were not, or come without their body."""
+    query = (
+        sa.select(
+            *ENVELOPE_COLUMNS, messages.c.doorbell, messages.c.attempts, messages.c.claims, messages.c.generation
+        )
+        .where(
+            messages.c.seq.in_([row["seq"] for row in rows]),
+            messages.c.state == State.PROCESSING.value,
+            messages.c.epoch == lease.epoch,
+        )
+        .order_by(messages.c.priority.desc(), messages.c.seq)
+    )
+    return [
+        Claimed(
+            seq=row.seq,
+            envelope=to_envelope(row),
+            doorbell=row.doorbell,
+            attempt=row.attempts,
+            claims=row.claims,
+            generation=row.generation,
+        )
+        for row in connection.execute(query)
+    ]
 
 
 def _standing(connection: Connection, app: str, envelopes: Iterable[Envelope]) -> dict[tuple[str, str], Standing]:
@@ -349,21 +364,85 @@ def _foreign_row(envelope: Envelope, max_bytes: int, now_us: int) -> dict[str, o
     return row
 
 
-def _candidate(row: sa.Row[tuple[object, ...]]) -> Candidate:
+def _candidate(row: sa.Row[Any]) -> Candidate:
+    # Unpacked, not looked up by name: a claim does this for every row.
+    (
+        seq,
+        message_id,
+        user,
+        kind,
+        state,
+        attempts,
+        suspect,
+        alone,
+        crashes,
+        cancel_requested,
+        deadline_ms,
+        body_size,
+        stop_on_failure,
+        claims,
+        generation,
+        doorbell,
+        destination,
+        source,
+        call_id,
+        call_size,
+        correlation_id,
+        reply_to,
+        content_type,
+        version,
+        traceparent,
+        sent_us,
+        priority,
+        worker_died,
+        body,
+    ) = row
+    claimed = None
+    if body is not None:
+        envelope = Envelope(
+            message_id=message_id,
+            kind=kind,
+            body=body,
+            destination=destination,
+            source=source,
+            call_id=call_id,
+            call_size=call_size,
+            stop_on_failure=bool(stop_on_failure),
+            correlation_id=correlation_id,
+            reply_to=reply_to,
+            content_type=content_type,
+            version=version,
+            deadline_ms=deadline_ms,
+            priority=priority,
+            traceparent=traceparent,
+            sent_us=sent_us,
+            user=user,
+        )
+        claimed = Claimed(
+            seq=seq,
+            envelope=envelope,
+            doorbell=doorbell,
+            attempt=attempts + 1,
+            claims=claims + 1,
+            generation=generation,
+        )
     return Candidate(
-        seq=row.seq,
-        identity=(row.id, row.amqp_user),
-        kind=row.kind,
-        state=State(row.state),
-        attempts=row.attempts,
-        suspect=bool(row.suspect),
-        alone=bool(row.alone),
-        worker_died=bool(row.worker_died),
-        crashes=row.crashes,
-        cancel_requested=bool(row.cancel_requested),
-        deadline_ms=row.deadline_ms,
-        body_size=row.body_size,
-        stop_on_failure=bool(row.stop_on_failure),
+        seq=seq,
+        identity=(message_id, user),
+        kind=kind,
+        state=State(state),
+        attempts=attempts,
+        suspect=bool(suspect),
+        alone=bool(alone),
+        worker_died=bool(worker_died),
+        crashes=crashes,
+        cancel_requested=bool(cancel_requested),
+        deadline_ms=deadline_ms,
+        body_size=body_size,
+        stop_on_failure=bool(stop_on_failure),
+        claims=claims,
+        generation=generation,
+        claimed=claimed,
     )
 
 

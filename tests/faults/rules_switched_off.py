@@ -51,14 +51,16 @@ def lease_locked(patch: Patch) -> None:
 
 def recheck_state(patch: Patch) -> None:
     """Claim what was found, whatever has become of it since."""
-    text, found, _ = statements.CLAIM._sqlite.text.partition("AND NOT t.cancel_requested")
+    text, found, _ = statements.CLAIM._sqlite.partition("AND NOT t.cancel_requested")
     assert found
-    patch.setattr(statements.CLAIM, "_sqlite", sa.text(text))
+    patch.setattr(statements.CLAIM, "_sqlite", text)
 
 
 def fence_attempt(patch: Patch) -> None:
     """Fence outcomes by the epoch alone."""
-    patch.setattr(statements.SETTLE, "_sqlite", _replaced(statements.SETTLE._sqlite, ("AND t.claims = :claims", "")))
+    text, found, _ = statements.SETTLE._sqlite.partition("AND t.claims = :claims")
+    assert found
+    patch.setattr(statements.SETTLE, "_sqlite", text)
 
 
 def let_go(patch: Patch) -> None:
@@ -197,7 +199,13 @@ def claims_as_in_postgresql(patch: Patch) -> None:
         table: HandlerTable, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[Identity, int]
     ) -> tuple[list[Claimed], int]:
         now_us = table._clock.now_us()
-        values = {"app": lease.app, "epoch": lease.epoch, "now_us": now_us, "limit": limit}
+        values = {
+            "app": lease.app,
+            "epoch": lease.epoch,
+            "now_us": now_us,
+            "limit": limit,
+            "most_bytes": claim_plan.CLAIM_MAX_BYTES,
+        }
         with table.database.read() as connection:
             found = [store._candidate(row) for row in connection.execute(statements.CANDIDATES, values)]
         with table.database.write() as connection:
