@@ -52,6 +52,17 @@ class Batch:
             return 0
         if connection.dialect.name == "sqlite":
             return connection.exec_driver_sql(self._sqlite, list(rows)).rowcount
+        return connection.exec_driver_sql(*self._prepared(rows)).rowcount
+
+    def within(self, statement: str) -> "Batch":
+        """Return PostgreSQL's form as a part, ``{insert}``, of a larger statement that returns something."""
+        return Batch(self._columns, postgresql=statement.replace("{insert}", self._template), sqlite="")
+
+    def scalars(self, connection: Connection, rows: Sequence[Row]) -> list[Any]:
+        """Run it for the rows, at least one, on PostgreSQL; return the first column of what it returns."""
+        return list(connection.exec_driver_sql(*self._prepared(rows)).scalars())
+
+    def _prepared(self, rows: Sequence[Row]) -> tuple[str, dict[str, Any]]:
         values = {name: [row[name] for row in rows] for name in self._columns}
         differing = tuple(name for name, column in values.items() if column.count(column[0]) != len(rows))
         if len(rows) > 1 and not differing:
@@ -60,7 +71,7 @@ class Batch:
             name: array(self._columns[name], column) if name in differing else column[0]
             for name, column in values.items()
         }
-        return connection.exec_driver_sql(self._statement(differing), parameters).rowcount
+        return self._statement(differing), parameters
 
     def _statement(self, differing: tuple[str, ...]) -> str:
         """Return PostgreSQL's form with arrays for these columns: for a given sender or worker it is hardly ever another."""

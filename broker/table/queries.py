@@ -14,6 +14,7 @@ from broker.lifecycle.state import Reason, State
 from broker.messages.envelope import Envelope
 from broker.table.database import Database
 from broker.table.envelopes import clean
+from broker.table.outbox import is_of_entry
 from broker.table.schema import history, messages
 
 CHUNK = 500
@@ -60,7 +61,6 @@ class HandlerRow:
     max_attempts: int | None
     worker: str | None
     epoch: int
-    published: bool
     priority: int
     sent_us: int
     received_us: int | None
@@ -94,6 +94,8 @@ class Letter:
     deadline_ms: int | None
     generation: int
     crashes: int
+    published: bool
+    """RabbitMQ has confirmed it, or its handler has ended and it needs no confirm any more."""
     phases: str | None
     """JSON: a list of [phase, microseconds] of the last run; None for a handler without phases."""
     call_size: int
@@ -162,7 +164,12 @@ ROW = tuple(messages.c[name] for name in HandlerRow.__dataclass_fields__)
 
 STATE_POSITION = list(HandlerRow.__dataclass_fields__).index("state")
 
-LETTER = tuple(messages.c[name] for name in Letter.__dataclass_fields__)
+_COMPUTED = {"published": ~sa.exists().where(is_of_entry()).correlate(messages)}
+LETTER = tuple(
+    _COMPUTED[name].label(name) if name in _COMPUTED else messages.c[name] for name in Letter.__dataclass_fields__
+)
+"""The columns of a Letter."""
+
 ENTRY = tuple(history.c[name] for name in HistoryEntry.__dataclass_fields__)
 EVERY_ROW = Wanted()
 

@@ -1,6 +1,6 @@
 """What the handler table hands out and takes in: plain values, no behaviour."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from broker.lifecycle.state import Reason, State
@@ -98,10 +98,27 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Consignment:
+    """Rows that were committed together and are to be published."""
+
+    envelopes: Sequence[Envelope] = ()
+    entries: tuple[int, ...] = ()
+    """What stands for them in the outbox until all are confirmed; none when that was committed before, in an unclear commit."""
+
+    def __iter__(self) -> Iterator[Envelope]:
+        """Iterate over what is to be published."""
+        return iter(self.envelopes)
+
+    def __add__(self, other: "Consignment") -> "Consignment":
+        """Return both as one."""
+        return Consignment([*self.envelopes, *other.envelopes], self.entries + other.entries)
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What a settled batch leaves to do, and what was refused."""
 
-    to_publish: list[Envelope]
+    to_publish: Consignment
     """Rows of other apps that were committed with the outcomes."""
     to_announce: list[Envelope]
     """Events, for foreign listeners."""

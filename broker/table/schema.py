@@ -37,7 +37,6 @@ messages = sa.Table(
     sa.Column("priority", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("call_size", sa.Integer, nullable=False, server_default="1"),
     sa.Column("stop_on_failure", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("published", sa.Boolean, nullable=False, server_default=sa.false()),
     # The handler's side of it.
     sa.Column("state", sa.Text, nullable=False, server_default=State.WAITING.value),
     sa.Column("reason", sa.Text),
@@ -100,13 +99,18 @@ sa.Index(
     postgresql_where=sa.text("open AND ordered"),
     sqlite_where=sa.text("open AND ordered"),
 )
-sa.Index(
-    "messages_unpublished",
-    messages.c.source,
-    messages.c.seq,
-    postgresql_where=sa.text("open AND NOT published"),
-    sqlite_where=sa.text("open AND NOT published"),
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("number", Integer64, sa.Identity(always=True), primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("amqp_user", sa.Text, nullable=False),
+    sa.Column("sent_us", sa.BigInteger, nullable=False),
+    sa.Column("first_seq", sa.BigInteger, nullable=False),
+    sa.Column("last_seq", sa.BigInteger, nullable=False),
+    sqlite_autoincrement=True,
 )
+"""What was committed and not confirmed yet: the rows of a sender from the first to the last one. Between them may be others'."""
 
 replies = sa.Table(
     "replies",

@@ -27,7 +27,6 @@ INSERT_MESSAGES = Batch.insert(
         "sent_us": "bigint",
         "priority": "smallint",
         "due_us": "bigint",
-        "published": "boolean",
         "received_us": "bigint",
         "state": "text",
         "reason": "text",
@@ -46,13 +45,6 @@ INSERT_MESSAGES = Batch.insert(
 INSERT_HISTORY = Batch.insert(
     "history",
     {"seq": "bigint", "at_us": "bigint", "what": "text", "attempt": "integer", "who": "text", "detail": "text"},
-)
-
-MARK_PUBLISHED = Batch.update(
-    "messages",
-    {"id": "text", "destination": "text", "amqp_user": "text"},
-    set_="published = true",
-    where="t.id = {id} AND t.destination = {destination} AND t.amqp_user = {amqp_user} AND t.open",
 )
 
 # An UPDATE, not a SELECT: it waits for a successor's take and then matches nothing, where a SELECT would have read too early.

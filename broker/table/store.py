@@ -17,37 +17,16 @@ from broker.table.call_acts import cancel_rest
 from broker.table.claim_plan import CLAIM_MAX_BYTES, ClaimPlan, plan_claim
 from broker.table.database import Database
 from broker.table.documents import write_documents
-from broker.table.envelopes import copy_of, storable, to_envelope, to_row
+from broker.table.envelopes import ENVELOPE_COLUMNS, copy_of, storable, to_envelope, to_row
 from broker.table.last_events import keep_last
-from broker.table.rows import Candidate, Claimed, FactsOf, Lease, Settled, Settlement, Standing
+from broker.table.outbox import insert_to_publish, take_out, unconfirmed
+from broker.table.rows import Candidate, Claimed, Consignment, FactsOf, Lease, Settled, Settlement, Standing
 from broker.table.schema import history, messages
 from broker.table.subscriptions import subscribers
 from broker.table.tombstones import purged
 
 KEPT_BYTES = 64 * 1024
 """How much of a body that is too large is kept."""
-
-ENVELOPE_COLUMNS = (
-    messages.c.seq,
-    messages.c.id,
-    messages.c.kind,
-    messages.c.body,
-    messages.c.destination,
-    messages.c.source,
-    messages.c.call_id,
-    messages.c.call_size,
-    messages.c.stop_on_failure,
-    messages.c.correlation_id,
-    messages.c.reply_to,
-    messages.c.content_type,
-    messages.c.version,
-    messages.c.deadline_ms,
-    messages.c.traceparent,
-    messages.c.sent_us,
-    messages.c.priority,
-    messages.c.due_us,
-    messages.c.amqp_user,
-)
 
 
 class HandlerTable:
@@ -57,7 +36,7 @@ class HandlerTable:
         self.database = database
         self._clock = clock
 
-    def accept(self, effects: Effects, *, app: str, doorbell: str = "", lease: Lease | None = None) -> list[Envelope]:
+    def accept(self, effects: Effects, *, app: str, doorbell: str = "", lease: Lease | None = None) -> Consignment:
         """Commit messages, events and documents together; return the rows to publish, one per event and subscriber too.
 
         ``app`` owns the documents. With a ``lease`` nothing is written unless it is still held: raises Superseded.
@@ -153,7 +132,7 @@ class HandlerTable:
                 tuple(event for item in mine for event in item.effects.events),
                 tuple(write for item in mine for write in item.effects.documents),
             )
-            to_publish = self._add(connection, effects, app=lease.app) if effects else []
+            to_publish = self._add(connection, effects, app=lease.app) if effects else Consignment()
         return Settled(
             to_publish,
             list(effects.events),
@@ -166,32 +145,19 @@ class HandlerTable:
             [item.row for item in settlements if item.row.seq not in kept],
         )
 
-    def mark_published(self, envelopes: Iterable[Envelope]) -> None:
-        """Note that RabbitMQ confirmed these; rows that are final already need no note. Raises TableUnavailable."""
-        rows = [{"id": e.message_id, "destination": e.destination, "amqp_user": e.user} for e in envelopes]
-        if rows:
+    def confirmed(self, entries: Sequence[int]) -> None:
+        """Note that RabbitMQ has all of what these entries of the outbox stand for. Raises TableUnavailable."""
+        if entries:
             with self.database.write() as connection:
-                statements.MARK_PUBLISHED.execute(connection, rows)
+                take_out(connection, entries)
 
-    def unpublished(self, sources: Sequence[str], *, user: str, before_us: int, limit: int) -> list[Envelope]:
-        """Return waiting rows of these senders that were committed before a time and never confirmed, oldest first.
+    def unconfirmed(self, sources: Sequence[str], *, user: str, before_us: int, limit: int) -> list[Consignment]:
+        """Return what these senders committed before a time and RabbitMQ never confirmed, oldest first, about ``limit`` rows.
 
-        Only those of the RabbitMQ user that is to publish them: RabbitMQ takes no others from it.
+        Entries of which no row waits any more come without rows: they need no confirm. Raises TableUnavailable.
         """
-        query = (
-            sa.select(*ENVELOPE_COLUMNS)
-            .where(
-                sa.text("open AND NOT published"),
-                messages.c.source.in_(sources),
-                messages.c.amqp_user == user,
-                messages.c.state == State.WAITING.value,
-                messages.c.sent_us < before_us,
-            )
-            .order_by(messages.c.seq)
-            .limit(limit)
-        )
         with self.database.read() as connection:
-            return [to_envelope(row) for row in connection.execute(query)]
+            return unconfirmed(connection, sources, user=user, before_us=before_us, limit=limit)
 
     def apps_with_work(self, apps: Sequence[str], *, within_us: int = 0) -> dict[str, int]:
         """Return those of the apps that have a row to claim within so many microseconds, and in how many (0: now)."""
@@ -231,13 +197,13 @@ class HandlerTable:
         with self.database.read() as connection:
             return set(connection.execute(query).scalars())
 
-    def _add(self, connection: Connection, effects: Effects, *, app: str, doorbell: str = "") -> list[Envelope]:
+    def _add(self, connection: Connection, effects: Effects, *, app: str, doorbell: str = "") -> Consignment:
         keep_last(connection, effects.events)
         copies = [copy_of(event, to) for event, to in subscribers(connection, effects.events)]
         sent = [*effects.sent, *copies]
-        statements.INSERT_MESSAGES.execute(connection, [to_row(envelope, doorbell=doorbell) for envelope in sent])
+        entries = insert_to_publish(connection, [to_row(envelope, doorbell=doorbell) for envelope in sent])
         write_documents(connection, app, effects.documents, self._clock.now_us())
-        return sent
+        return Consignment(sent, entries)
 
     def _take(
         self,
@@ -309,9 +275,7 @@ def _hold(connection: Connection, lease: Lease) -> None:
 def _claimed(connection: Connection, lease: Lease, rows: Sequence[Mapping[str, Any]]) -> list[Claimed]:
     """Return those of the rows that this claim took, as they stand now: some were not, or come without their body."""
     query = (
-        sa.select(
-            *ENVELOPE_COLUMNS, messages.c.doorbell, messages.c.attempts, messages.c.claims, messages.c.generation
-        )
+        sa.select(*ENVELOPE_COLUMNS, messages.c.doorbell, messages.c.attempts, messages.c.claims, messages.c.generation)
         .where(
             messages.c.seq.in_([row["seq"] for row in rows]),
             messages.c.state == State.PROCESSING.value,
@@ -341,7 +305,6 @@ def _standing(connection: Connection, app: str, envelopes: Iterable[Envelope]) -
 
 def _foreign_row(envelope: Envelope, max_bytes: int, now_us: int) -> dict[str, object]:
     row = to_row(envelope) | {
-        "published": True,
         "received_us": now_us,
         "sent_us": envelope.sent_us or now_us,
         # Whoever gives an id for a call does not say how many messages it has.
@@ -364,7 +327,7 @@ def _foreign_row(envelope: Envelope, max_bytes: int, now_us: int) -> dict[str, o
     return row
 
 
-def _candidate(row: sa.Row[Any]) -> Candidate:
+def _candidate(row: Sequence[Any]) -> Candidate:
     # Unpacked, not looked up by name: a claim does this for every row.
     (
         seq,

@@ -120,7 +120,7 @@ def merge_recovery(patch: Patch) -> None:
         statements.CANDIDATES,
         (higher, f"m.due_us = 0 AND (m.state = 'processing' OR {statements._HIGHER})"),
         (before, f"m.state = 'waiting' AND {before}"),
-        ("ORDER BY f.priority", "ORDER BY f.state, f.priority"),
+        ("ORDER BY f.priority DESC, f.seq LIMIT", "ORDER BY f.state, f.priority DESC, f.seq LIMIT"),
     )
     patch.setattr(statements, "CANDIDATES", first)
 
