@@ -67,8 +67,8 @@ class HandlerTable:
 
     def claim(
         self, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[tuple[str, str], int]
-    ) -> tuple[list[Claimed], int]:
-        """Move the first due rows to ``processing``, committed; return them in order, and how many ended without a run.
+    ) -> tuple[list[Claimed], bool]:
+        """Move the first due rows to ``processing``, committed; return them in order, and whether there may be more.
 
         The order is that of their priorities, the highest first, and within one that in which they were sent.
 
@@ -88,10 +88,13 @@ class HandlerTable:
                     "most_bytes": CLAIM_MAX_BYTES,
                 },
             )
-            plan = plan_claim([_candidate(row) for row in found], now_ms=now_us // 1000)
+            candidates = [_candidate(row) for row in found]
+            plan = plan_claim(candidates, now_ms=now_us // 1000)
             self._drop(connection, lease, plan, now_us)
             cancel_rest(connection, [d.row.seq for d in plan.drop if d.row.stop_on_failure], lease.worker, now_us)
-            return self._take(connection, lease, facts_of, plan, now_us, arrivals), len(plan.drop)
+            claimed = self._take(connection, lease, facts_of, plan, now_us, arrivals)
+        # Fewer than were asked for, and all of them taken: what comes now rings.
+        return claimed, len(candidates) >= limit or len(claimed) < len(candidates)
 
     def release(self, lease: Lease) -> None:
         """Make retries due that were scheduled before the wall clock was set back. Raises Superseded, TableUnavailable."""

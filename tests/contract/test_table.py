@@ -408,13 +408,24 @@ def test_every_claim_renews_the_lease(place: Place) -> None:
     assert after.epoch == before.epoch
 
 
+def test_a_claim_tells_whether_there_may_be_more(place: Place) -> None:
+    """A claim that took all that it found, and less than it asked for, needs no other one after it."""
+    place.send(*messages(3))
+    lease = place.lease()
+    first, more = place.table.claim(lease, lambda _kind: None, limit=2, arrivals={})
+    assert (len(first), more) == (2, True)
+    last, more = place.table.claim(lease, lambda _kind: None, limit=2, arrivals={})
+    assert (len(last), more) == (1, False)
+    assert place.table.claim(lease, lambda _kind: None, limit=2, arrivals={}) == ([], False)
+
+
 def test_a_row_past_its_deadline_ends_without_a_run(place: Place) -> None:
     """A message whose deadline has passed is failed (expired); one that is still in time is claimed."""
     now_ms = place.clock.now_us() // 1000
     place.send(message("late", deadline_ms=now_ms - 5), message("in time", deadline_ms=now_ms + 5))
-    claimed, ended = place.table.claim(place.lease(), lambda _kind: None, limit=10, arrivals={})
+    claimed, more = place.table.claim(place.lease(), lambda _kind: None, limit=10, arrivals={})
     assert ids(claimed) == ["in time"]
-    assert ended == 1
+    assert more, "what ended may have held something up"
     row = place.row("late")
     assert (row["state"], row["reason"], row["attempts"], row["finished_us"]) == (
         "failed",

@@ -95,16 +95,16 @@ def no_mark(patch: Patch) -> None:
 
     def claim_above_mark(
         table: HandlerTable, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[Identity, int]
-    ) -> tuple[list[Claimed], int]:
+    ) -> tuple[list[Claimed], bool]:
         mark = marks.get(lease, 0)
 
         def seen(row: Candidate) -> bool:
             return row.seq > mark or row.attempts > 0 or row.identity in arrivals
 
         chosen.set(lambda rows: islice(filter(seen, rows), limit))
-        claimed, dropped = claim(table, lease, facts_of, limit=limit + 100, arrivals=arrivals)
+        claimed, more = claim(table, lease, facts_of, limit=limit + 100, arrivals=arrivals)
         marks[lease] = max([mark, *(row.seq for row in claimed)])
-        return claimed, dropped
+        return claimed, more
 
     def plan(candidates: Iterable[Candidate], *, now_ms: int) -> ClaimPlan:
         return plan_claim(chosen.get()(candidates), now_ms=now_ms)
@@ -197,7 +197,7 @@ def claims_as_in_postgresql(patch: Patch) -> None:
 
     def claim(
         table: HandlerTable, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[Identity, int]
-    ) -> tuple[list[Claimed], int]:
+    ) -> tuple[list[Claimed], bool]:
         now_us = table._clock.now_us()
         values = {
             "app": lease.app,
@@ -212,7 +212,8 @@ def claims_as_in_postgresql(patch: Patch) -> None:
             store._hold(connection, lease)
             plan = plan_claim(found, now_ms=now_us // 1000)
             table._drop(connection, lease, plan, now_us)
-            return table._take(connection, lease, facts_of, plan, now_us, arrivals), len(plan.drop)
+            claimed = table._take(connection, lease, facts_of, plan, now_us, arrivals)
+            return claimed, len(found) >= limit or len(claimed) < len(found)
 
     patch.setattr(HandlerTable, "claim", claim)
 
