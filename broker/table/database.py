@@ -78,6 +78,8 @@ class Database:
                 connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "interapp"},
             )
             event.listen(self.engine, "connect", _prepare_postgresql)
+        # A statement that is a transaction by itself needs no BEGIN and no COMMIT, which are a round trip each. SQLite has none.
+        self._at_once = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._watchdog = Watchdog(SystemClock(), ANSWER_SECONDS)
 
     def exists(self) -> bool:
@@ -106,14 +108,24 @@ class Database:
             yield connection
 
     @contextmanager
+    def write_at_once(self) -> Iterator[Connection]:
+        """Run one statement that writes: on PostgreSQL it is a transaction by itself. Raises as ``write``."""
+        if self.is_sqlite:
+            with self.write() as connection:
+                yield connection
+            return
+        with self.translated(), self._at_once.connect() as connection, self.watched(connection), connection.begin():
+            yield connection
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Run one transaction that only reads.
+        """Run statements that only read; on PostgreSQL each sees what was committed when it began, as in a transaction there.
 
         Raises TableUnavailable when the database is away.
         """
         with (
             self.translated(),
-            self.engine.connect() as connection,
+            self._at_once.connect() as connection,
             self.watched(connection),
             connection.begin(),
         ):

@@ -174,6 +174,13 @@ ENTRY = tuple(history.c[name] for name in HistoryEntry.__dataclass_fields__)
 EVERY_ROW = Wanted()
 
 
+_ANSWER = sa.text(
+    "SELECT state, reason, error, reply_kind, reply, reply_version FROM messages"
+    " WHERE id = :id AND destination = :destination AND amqp_user = :user"
+)
+"""Written out: a request waits for it."""
+
+
 def find_answers(database: Database, envelopes: Sequence[Envelope]) -> dict[str, Answer]:
     """Return how the messages of a call stand, by message id. Raises TableUnavailable."""
     found: dict[str, Answer] = {}
@@ -199,20 +206,9 @@ def find_answers(database: Database, envelopes: Sequence[Envelope]) -> dict[str,
 
 def find_answer(database: Database, envelope: Envelope) -> Answer | None:
     """Return how the request stands; None when it has no row. Raises TableUnavailable."""
-    query = sa.select(
-        messages.c.state,
-        messages.c.reason,
-        messages.c.error,
-        messages.c.reply_kind,
-        messages.c.reply,
-        messages.c.reply_version,
-    ).where(
-        messages.c.id == envelope.message_id,
-        messages.c.destination == envelope.destination,
-        messages.c.amqp_user == envelope.user,
-    )
+    identity = {"id": envelope.message_id, "destination": envelope.destination, "user": envelope.user}
     with database.read() as connection:
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(_ANSWER, identity).one_or_none()
     if row is None:
         return None
     return Answer(State(row.state), row.reason or "", row.error or "", row.reply_kind, row.reply, row.reply_version)

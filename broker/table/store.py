@@ -42,6 +42,9 @@ class HandlerTable:
         ``app`` owns the documents. With a ``lease`` nothing is written unless it is still held: raises Superseded.
         An id that is in the table already, or was purged, is not written again. Raises TableUnavailable.
         """
+        if lease is None and not effects.events and not effects.documents:
+            with self.database.write_at_once() as connection:
+                return self._send(connection, effects.sent, doorbell=doorbell)
         with self.database.write() as connection:
             if lease is not None:
                 _hold(connection, lease)
@@ -203,10 +206,14 @@ class HandlerTable:
     def _add(self, connection: Connection, effects: Effects, *, app: str, doorbell: str = "") -> Consignment:
         keep_last(connection, effects.events)
         copies = [copy_of(event, to) for event, to in subscribers(connection, effects.events)]
-        sent = [*effects.sent, *copies]
-        entries = insert_to_publish(connection, [to_row(envelope, doorbell=doorbell) for envelope in sent])
+        consignment = self._send(connection, [*effects.sent, *copies], doorbell=doorbell)
         write_documents(connection, app, effects.documents, self._clock.now_us())
-        return Consignment(sent, entries)
+        return consignment
+
+    def _send(self, connection: Connection, envelopes: Sequence[Envelope], *, doorbell: str) -> Consignment:
+        """Insert messages and their entry in the outbox: on PostgreSQL one statement."""
+        rows = [to_row(envelope, doorbell=doorbell) for envelope in envelopes]
+        return Consignment(envelopes, insert_to_publish(connection, rows))
 
     def _take(
         self,
