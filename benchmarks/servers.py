@@ -6,7 +6,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.contender import Contender
+import psycopg
+
+from benchmarks.groups import POSTGRESQL, RABBITMQ, Groups
+from benchmarks.proc import name, parent
+from servers import process_tree
 from servers.postgresql import PostgreSQLAddress
 from servers.provision import shared_postgresql, shared_rabbitmq
 from servers.rabbitmq import RabbitMQAddress
@@ -20,15 +24,30 @@ class Servers:
     postgresql: PostgreSQLAddress
 
     @contextmanager
-    def fresh(self, contender: Contender) -> Iterator[tuple[str, str]]:
+    def fresh(self, database: str = "postgresql") -> Iterator[tuple[str, str]]:
         """Yield the addresses of an empty virtual host and an empty database."""
         with ExitStack() as stack:
             amqp_url = stack.enter_context(self.rabbitmq.fresh_vhost())
-            if contender.database == "sqlite":
+            if database == "sqlite":
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="interapp-bench-"))
                 yield amqp_url, f"sqlite:///{folder}/bench.db"
             else:
                 yield amqp_url, stack.enter_context(self.postgresql.fresh_database())
+
+    def groups(self) -> Groups:
+        """Return the servers' processes; without those of a server on another machine or in a container."""
+        with psycopg.connect(self.postgresql.url) as connection:
+            row = connection.execute("SELECT pg_backend_pid()").fetchone()
+            assert row is not None
+            backend: int = row[0]
+            postmaster = parent(backend) if name(backend).startswith("postgres") else 0
+        (node,) = self.rabbitmq.management.request("GET", "nodes")
+        rabbitmq = int(node["os_pid"])
+        found = {
+            RABBITMQ: process_tree.identify(rabbitmq) if name(rabbitmq) == "beam.smp" else None,
+            POSTGRESQL: process_tree.identify(postmaster) if postmaster else None,
+        }
+        return Groups({group: root for group, root in found.items() if root is not None})
 
 
 @contextmanager
