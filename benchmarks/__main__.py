@@ -2,20 +2,18 @@
 
 import argparse
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from benchmarks.budgets import verdicts
 from benchmarks.chart import chart
 from benchmarks.contender import CONTENDERS
 from benchmarks.measure import measure
+from benchmarks.page import CHART, LATEST
 from benchmarks.plan import ALL, Plan, plan
 from benchmarks.report import budget_lines, machine, table, to_json, versions
 from benchmarks.results import Results
 from benchmarks.run import Run
 from benchmarks.servers import private_servers
 from benchmarks.sizes import FULL, QUICK
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
@@ -24,23 +22,24 @@ def main() -> None:
     wanted = plan(quick=options.quick, budgets=sorted(set(options.budget)), only=options.only)
     sizes, rounds = (QUICK, options.rounds or 3) if options.quick else (FULL, options.rounds or 5)
     sizes = replace(sizes, rows=options.rows or sizes.rows)
-    print(f"versions: {', '.join(f'{name} {found}' for name, found in versions().items())}")
-    print(f"machine: {machine()}")
+    measured_on = machine() | {"quick": options.quick, "rounds": rounds} | asdict(sizes)
+    print(f"machine: {measured_on}")
     with private_servers() as servers:
+        found = versions() | servers.versions()
+        print(f"versions: {', '.join(f'{name} {version}' for name, version in found.items())}")
         run = Run(servers, sizes, rounds, Results())
         race(run, wanted)
         for other in wanted.others:
             other(run)
-    rows, found = run.results.rows(), verdicts(run.results)
-    print("\n".join(["", *table(rows, CONTENDERS), "", *budget_lines(found)]))
+    rows, judged = run.results.rows(), verdicts(run.results)
+    print("\n".join(["", *table(rows, CONTENDERS), "", *budget_lines(judged)]))
     if options.budget or options.only:
         print("not written: only a part was measured")
         return
-    RESULTS.mkdir(exist_ok=True)
-    kept = asdict(sizes) | {"rounds": rounds}
-    (RESULTS / "latest.json").write_text(to_json(rows, found, kept) + "\n", encoding="utf-8")
-    (RESULTS / "both.svg").write_text(chart(rows, CONTENDERS), encoding="utf-8")
-    print(f"written: {RESULTS / 'latest.json'}, {RESULTS / 'both.svg'}")
+    LATEST.parent.mkdir(exist_ok=True)
+    LATEST.write_text(to_json(measured_on, found, rows, judged) + "\n", encoding="utf-8")
+    CHART.write_text(chart(rows, CONTENDERS), encoding="utf-8")
+    print(f"written: {LATEST}, {CHART}; python -m benchmarks.page puts them into README.md and docs/performance.md")
 
 
 def race(run: Run, wanted: Plan) -> None:

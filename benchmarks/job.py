@@ -21,6 +21,8 @@ class Job:
     one_by_one: bool = False
     """Whether every message is committed and confirmed before the next one is sent."""
 
+    call: int = 200
+    """Messages that are sent together, where the contender can."""
     queues: int = 1
     """How many queues there are, one app each; see ``addresses``."""
 

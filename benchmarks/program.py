@@ -33,6 +33,11 @@ def wait_for_go() -> None:
         raise SystemExit("told to stop before it began")
 
 
+def wait_for_the_end() -> None:
+    """Wait, in a role that serves, until whoever runs the benchmark ends or says so."""
+    sys.stdin.read()
+
+
 class Stopwatch:
     """Time and CPU of this process since it was made."""
 

@@ -76,12 +76,14 @@ def budget_lines(verdicts: Sequence[Verdict]) -> list[str]:
     ]
 
 
-def to_json(rows: Sequence[Row], verdicts: Sequence[Verdict], options: Mapping[str, object]) -> str:
-    """Return the run as it is kept in ``results/latest.json``."""
+def to_json(
+    machine: Mapping[str, object], versions: Mapping[str, str], rows: Sequence[Row], verdicts: Sequence[Verdict]
+) -> str:
+    """Return the run as it is kept in ``results/latest.json``; ``machine`` has what was measured there, too."""
     return json.dumps(
         {
-            "machine": machine() | dict(options),
-            "versions": versions(),
+            "machine": dict(machine),
+            "versions": dict(versions),
             "rows": [
                 {
                     "contender": row.contender,

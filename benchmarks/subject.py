@@ -32,7 +32,7 @@ class Figure(StrEnum):
     RESIDENT = "resident MiB"
     GROWTH = "growth of resident memory"
     RUN = "run ms"
-    POLLING = "CPU of a chassis, % of a core"
+    POLLING = "CPU of a poll a second, % of a core"
     POLLS = "polls of a chassis/s"
     COMMITS = "commits/s"
 
@@ -52,7 +52,6 @@ FLAT_COMMANDS = (
     "interapp handlers --kind bench.filled",
     "interapp handlers --kind no.such-kind",
     "interapp handlers --reason error",
-    "interapp handlers --reason poison --app nobody",
     "interapp stats",
     "interapp check",
 )

@@ -18,9 +18,8 @@ from benchmarks.contenders.our_host import (
     wait_until_published,
 )
 from benchmarks.job import Job
-from benchmarks.program import Details, percentiles_ms, run
+from benchmarks.program import Details, percentiles_ms, run, wait_for_the_end
 
-CALL = 200
 REQUEST_SECONDS = 30.0
 
 
@@ -34,8 +33,8 @@ def publish(job: Job) -> Generator[Details, None, None]:
         if job.one_by_one:
             _one_by_one(job, lambda: client.send(message, to=job.queue))
         else:
-            for first in range(0, job.count, CALL):
-                client.send_call([message] * min(CALL, job.count - first), to=job.queue)
+            for first in range(0, job.count, job.call):
+                client.send_call([message] * min(job.call, job.count - first), to=job.queue)
         wait_until_published(running, job.queue)
         yield None
 
@@ -56,7 +55,7 @@ def answer(job: Job) -> Generator[Details, None, None]:
     with host(job) as running:
         serve(running, job.queue, Counter(0))
         yield None
-        threading.Event().wait()
+        wait_for_the_end()
 
 
 def request(job: Job) -> Generator[Details, None, None]:

@@ -7,16 +7,14 @@ from benchmarks.job import Job
 from benchmarks.program import Details, run
 from lantime.contract import GetSlotStatus
 
-CALL = 200
-
 
 def send(job: Job) -> Generator[Details, None, None]:
     """Send all messages; they count when their rows are final."""
     with host(job) as running:
         client = running.client(SOURCE)
         yield None
-        for first in range(0, job.count, CALL):
-            client.send_call([GetSlotStatus()] * min(CALL, job.count - first), to=job.queue)
+        for first in range(0, job.count, job.call):
+            client.send_call([GetSlotStatus()] * min(job.call, job.count - first), to=job.queue)
         wait_until_final(running, [job.queue])
         yield None
 

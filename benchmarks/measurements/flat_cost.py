@@ -5,6 +5,7 @@ another app's and half due later (``filled_table``). Retention is as installed; 
 """
 
 import subprocess
+from collections.abc import Collection
 from contextlib import ExitStack
 
 from benchmarks.command import Command, in_turns
@@ -19,10 +20,11 @@ from benchmarks.subject import FLAT_COMMANDS, Subject, command_figure
 from servers.processes import INTERAPP
 
 TURNS = 5
+MOST_ROUNDS = 3
 FILLED = {Subject.FINISHED_TABLE: Filling.FINISHED, Subject.WAITING_TABLE: Filling.WAITING}
 
 
-def measure(run: Run) -> None:
+def measure(run: Run, commands: Collection[str] = FLAT_COMMANDS) -> None:
     """Fill two tables; handle the same messages in each and in an empty one; then look at each."""
     with ExitStack() as stack:
         databases = {}
@@ -30,14 +32,14 @@ def measure(run: Run) -> None:
             databases[subject] = stack.enter_context(run.servers.postgresql.fresh_database())
             fill(databases[subject], filling, run.sizes.rows)
             print(f"{subject}: {run.sizes.rows:,} rows", flush=True)
-        for turn in range(1, run.rounds + 1):
+        for turn in range(1, min(run.rounds, MOST_ROUNDS) + 1):
             with run.servers.postgresql.fresh_database() as empty:
                 _add_rate(run, Subject.EMPTY_TABLE, empty, sent=run.sizes.messages)
             for subject, database_url in databases.items():
                 _add_rate(run, subject, database_url, sent=turn * run.sizes.messages)
         databases[Subject.EMPTY_TABLE] = stack.enter_context(run.servers.postgresql.fresh_database())
         fill(databases[Subject.EMPTY_TABLE], Filling.FINISHED, 0)
-        _look(run, databases)
+        _look(run, databases, commands)
 
 
 def _add_rate(run: Run, subject: Subject, database_url: str, *, sent: int) -> None:
@@ -54,14 +56,14 @@ def _add_rate(run: Run, subject: Subject, database_url: str, *, sent: int) -> No
     run.add(subject, {Metric.HANDLE: job.count / seconds}, beside=Subject.EMPTY_TABLE)
 
 
-def _look(run: Run, databases: dict[Subject, str]) -> None:
+def _look(run: Run, databases: dict[Subject, str], lines: Collection[str]) -> None:
     commands = {
         (subject, line): Command((str(INTERAPP), *line.split()[1:]), {"INTERAPP_DATABASE_URL": databases[subject]})
-        for line in FLAT_COMMANDS
+        for line in lines
         if _installed(line.split()[1])
         for subject in databases
     }
-    for (subject, line), milliseconds in in_turns(commands, TURNS):
+    for (subject, line), milliseconds in in_turns(commands, min(TURNS, run.sizes.command_runs)):
         run.results.add(subject, {command_figure(line): milliseconds}, beside=Subject.EMPTY_TABLE)
 
 
