@@ -17,6 +17,8 @@ class Sizes:
     """Apps of the one process that has many."""
     children: int
     """Processes with one app each."""
+    warm_messages: int
+    """What the real child handles before it is looked at."""
     idle_seconds: float
     """How long a child's idleness is watched."""
     memory_messages: int
@@ -37,6 +39,7 @@ FULL = Sizes(
     rows=1_000_000,
     slots=200,
     children=40,
+    warm_messages=1_000,
     idle_seconds=30.0,
     memory_messages=1_000_000,
     command_runs=21,
@@ -52,6 +55,7 @@ QUICK = Sizes(
     rows=100_000,
     slots=200,
     children=40,
+    warm_messages=1_000,
     idle_seconds=10.0,
     memory_messages=100_000,
     command_runs=11,

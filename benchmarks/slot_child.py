@@ -12,7 +12,6 @@ from benchmarks.process import Process
 from servers.processes import InterappProcess
 
 ADDRESS = "m3000-a.clk1"
-WARM_MESSAGES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class SlotChild:
 
 
 @contextmanager
-def slot_child(amqp_url: str, database_url: str, *, warm: int = WARM_MESSAGES) -> Iterator[SlotChild]:
+def slot_child(amqp_url: str, database_url: str, *, warm: int) -> Iterator[SlotChild]:
     """Yield a child that handled some messages and is idle again."""
     with tempfile.TemporaryDirectory(prefix="interapp-bench-") as name:
         folder = Path(name)

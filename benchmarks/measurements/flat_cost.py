@@ -57,10 +57,11 @@ def _add_rate(run: Run, subject: Subject, database_url: str, *, sent: int) -> No
 
 
 def _look(run: Run, databases: dict[Subject, str], lines: Collection[str]) -> None:
+    installed = {command for command in {line.split()[1] for line in lines} if _installed(command)}
     commands = {
         (subject, line): Command((str(INTERAPP), *line.split()[1:]), {"INTERAPP_DATABASE_URL": databases[subject]})
         for line in lines
-        if _installed(line.split()[1])
+        if line.split()[1] in installed
         for subject in databases
     }
     for (subject, line), milliseconds in in_turns(commands, min(TURNS, run.sizes.command_runs)):

@@ -22,7 +22,10 @@ MOST_ROUNDS = 3
 def measure(run: Run) -> None:
     """Read the memory of the real child and of a process with its libraries; then watch a child that handles many messages."""
     for _ in range(min(run.rounds, MOST_ROUNDS)):
-        with run.servers.fresh() as (amqp_url, database_url), slot_child(amqp_url, database_url) as child:
+        with (
+            run.servers.fresh() as (amqp_url, database_url),
+            slot_child(amqp_url, database_url, warm=run.sizes.warm_messages) as child,
+        ):
             resident = resident_mib(child.process.pid)
             modules = child.end()
             run.add(Subject.CHILD, {Figure.RESIDENT: resident}, beside=Subject.LIBRARIES)

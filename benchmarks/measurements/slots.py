@@ -34,7 +34,10 @@ def measure(run: Run) -> None:
     for _ in range(min(run.rounds, MOST_ROUNDS)):
         for subject, (processes, apps) in arrangements.items():
             run.add(subject, {Figure.TOTAL: _total(run, processes, apps, call)}, beside=Subject.ONE_CHILD)
-    with run.servers.fresh() as (amqp_url, database_url), slot_child(amqp_url, database_url) as child:
+    with (
+        run.servers.fresh() as (amqp_url, database_url),
+        slot_child(amqp_url, database_url, warm=run.sizes.warm_messages) as child,
+    ):
         before = cpu_seconds(child.process.pid)
         time.sleep(run.sizes.idle_seconds)
         used = cpu_seconds(child.process.pid) - before
