@@ -36,7 +36,7 @@ test: install-dev servers ## all tests (WORKERS=2, PYTEST_ARGS="-k order")
 test-rabbitmq4: install-dev servers ## integration and fault tests against RabbitMQ 4, from Debian trixie in a folder (root)
 	tests/rabbitmq4.sh -n $(WORKERS) $(PYTEST_ARGS)
 
-bench: install-bench servers ## interapp beside raw pika and its peers, up to forty minutes; writes benchmarks/results (BENCH_ARGS="--only pika")
+bench: install-bench servers ## interapp beside raw pika and its peers, up to forty minutes; writes benchmarks/results (BENCH_ARGS="--budget 4")
 	PYTHONPATH=.:tests $(VENV)/bin/python -m benchmarks $(BENCH_ARGS)
 
 bench-quick: install-bench servers ## the same in about four minutes: fewer messages, fewer peers

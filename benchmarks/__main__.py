@@ -1,45 +1,53 @@
-"""``python -m benchmarks [--quick] [--rounds N] [--only NAME]…``: measure, print, write ``results/``."""
+"""``python -m benchmarks [--quick] [--budget N]… [--only NAME]… [--rounds N] [--rows N]``: measure, print, write ``results/``."""
 
 import argparse
-from pathlib import Path
+from dataclasses import asdict, replace
 
-from benchmarks.budgets import INTERNAL, verdicts
+from benchmarks.budgets import verdicts
 from benchmarks.chart import chart
-from benchmarks.contender import CONTENDERS, Contender, Metric
-from benchmarks.measure import Sizes, measure
+from benchmarks.contender import CONTENDERS
+from benchmarks.measure import measure
+from benchmarks.page import CHART, LATEST
+from benchmarks.plan import ALL, Plan, plan
 from benchmarks.report import budget_lines, machine, table, to_json, versions
 from benchmarks.results import Results
+from benchmarks.run import Run
 from benchmarks.servers import private_servers
-
-RESULTS = Path(__file__).parent / "results"
-FULL = Sizes(messages=20_000, round_trips=500, single_sends=1_000)
-QUICK = Sizes(messages=5_000, round_trips=200, single_sends=300)
+from benchmarks.sizes import FULL, QUICK
 
 
 def main() -> None:
     """Run what the arguments ask for."""
     options = _arguments()
-    contenders = [each for each in CONTENDERS if _wanted(each, options.only, quick=options.quick)]
+    wanted = plan(quick=options.quick, budgets=sorted(set(options.budget)), only=options.only)
     sizes, rounds = (QUICK, options.rounds or 3) if options.quick else (FULL, options.rounds or 5)
-    print(f"versions: {', '.join(f'{name} {found}' for name, found in versions().items())}")
-    print(f"machine: {machine()}")
-    results = Results()
+    sizes = replace(sizes, rows=options.rows or sizes.rows)
+    measured_on = machine() | {"quick": options.quick, "rounds": rounds} | asdict(sizes)
+    print(f"machine: {measured_on}")
     with private_servers() as servers:
-        # Interleaved, so that what the machine does meanwhile hits everybody.
-        for turn in range(1, rounds + 1):
-            for contender in contenders:
-                for metric in sorted(contender.metrics - {Metric.REQUEST_P99}):
-                    measured = measure(servers, contender, metric, sizes)
-                    results.add(contender, measured)
-                    shown = ", ".join(f"{each.value} {value:,.2f}" for each, value in measured.items())
-                    print(f"round {turn} of {rounds}: {contender.name}: {shown}", flush=True)
-    rows, found = results.rows(contenders), verdicts(results)
-    print("\n".join(["", *table(rows, contenders), "", *budget_lines(found)]))
-    RESULTS.mkdir(exist_ok=True)
-    kept = {"messages": sizes.messages, "rounds": rounds}
-    (RESULTS / "latest.json").write_text(to_json(rows, found, kept) + "\n", encoding="utf-8")
-    (RESULTS / "both.svg").write_text(chart(rows, contenders), encoding="utf-8")
-    print(f"written: {RESULTS / 'latest.json'}, {RESULTS / 'both.svg'}")
+        found = versions() | servers.versions()
+        print(f"versions: {', '.join(f'{name} {version}' for name, version in found.items())}")
+        run = Run(servers, sizes, rounds, Results())
+        race(run, wanted)
+        for other in wanted.others:
+            other(run)
+    rows, judged = run.results.rows(), verdicts(run.results)
+    print("\n".join(["", *table(rows, CONTENDERS), "", *budget_lines(judged)]))
+    if options.budget or options.only:
+        print("not written: only a part was measured")
+        return
+    LATEST.parent.mkdir(exist_ok=True)
+    LATEST.write_text(to_json(measured_on, found, rows, judged) + "\n", encoding="utf-8")
+    CHART.write_text(chart(rows, CONTENDERS), encoding="utf-8")
+    print(f"written: {LATEST}, {CHART}; python -m benchmarks.page puts them into README.md and docs/performance.md")
+
+
+def race(run: Run, wanted: Plan) -> None:
+    """Let the contenders race, interleaved, so that what the machine does meanwhile hits everybody."""
+    for turn in range(1, run.rounds + 1):
+        for contender, metric in wanted.races:
+            print(f"round {turn} of {run.rounds}: ", end="", flush=True)
+            run.add(contender.name, measure(run.servers, contender, metric, run.sizes))
 
 
 def _arguments() -> argparse.Namespace:
@@ -47,17 +55,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="about four minutes: fewer messages, three rounds, two peers"
     )
-    parser.add_argument("--rounds", type=int, help="how often everything is measured")
     parser.add_argument(
-        "--only", action="append", default=[], metavar="TEXT", help="contenders whose name has this in it"
+        "--budget", action="append", default=[], type=int, choices=ALL, help="measure only what this budget needs"
     )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="TEXT", help="contenders whose name has this in it, nothing else"
+    )
+    parser.add_argument("--rounds", type=int, help="how often everything is measured")
+    parser.add_argument("--rows", type=int, help="how many rows there are in the tables that are not empty (budget 5)")
     return parser.parse_args()
-
-
-def _wanted(contender: Contender, only: list[str], *, quick: bool) -> bool:
-    if only:
-        return any(text.lower() in contender.name.lower() for text in only)
-    return not quick or contender.name in INTERNAL or contender.name.startswith(("aio-pika", "Taskiq"))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@ COLORS = {"ours": "#1b6ca8", "raw": "#9aa5ad", "keeps": "#c58b2b", "nothing": "#
 
 def chart(rows: Sequence[Row], contenders: Sequence[Contender]) -> str:
     """Return an SVG with one bar per contender, the longest first."""
-    bars = sorted((row for row in rows if row.metric is Metric.BOTH), key=lambda row: -row.median)
     by_name = {each.name: each for each in contenders}
+    bars = sorted(
+        (row for row in rows if row.metric == Metric.BOTH and row.contender in by_name), key=lambda row: -row.median
+    )
     largest = max((row.median for row in bars), default=1.0)
     height = TOP + len(bars) * (BAR + GAP) + GAP
     lines = [

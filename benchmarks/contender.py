@@ -14,15 +14,14 @@ class Metric(StrEnum):
     REQUEST_P99 = "request p99 ms"
     SEND_ONE_THREAD = "send, 1 thread/s"
     SEND_EIGHT_THREADS = "send, 8 threads/s"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether it is a rate and no time."""
-        return self.value.endswith("/s")
+    WAKE_UP_P50 = "wake-up p50 ms"
+    WAKE_UP_P99 = "wake-up p99 ms"
 
 
 RATES = frozenset({Metric.PUBLISH, Metric.HANDLE, Metric.BOTH})
 TIMES = frozenset({Metric.REQUEST_P50, Metric.REQUEST_P99})
+ALONG = frozenset({Metric.REQUEST_P99, Metric.WAKE_UP_P99})
+"""What a measurement of another metric gives too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +44,19 @@ class Contender:
     scale: float = 1.0
     """Part of the run's messages that it gets: what is slow would take all of the time."""
     environment: dict[str, str] = field(default_factory=dict)
+    wake_up_module: str = ""
+    """The program that is measured for wake-ups."""
+    accounted: bool = False
+    """Whether the CPU of a message is read, by group of processes: only where one process plays each role."""
+    own_table: bool = False
+    """Whether its messages must be final in interapp's table at the end."""
 
 
 OURS_PG = "interapp, PostgreSQL"
 OURS_SQLITE = "interapp, SQLite"
 RAW_QUORUM = "raw pika, quorum queue"
 RAW_CLASSIC = "raw pika, classic queue"
-ONE_COMMIT = "one commit and one confirm a message"
+ONE_COMMIT = "raw pika, one commit and one confirm a message"
 
 CONTENDERS = (
     Contender(
@@ -60,6 +65,7 @@ CONTENDERS = (
         confirmed=True,
         tracks="",
         lacks="a durable state, order across failover, fenced outcomes, retries",
+        accounted=True,
     ),
     Contender(
         name=RAW_CLASSIC,
@@ -67,6 +73,7 @@ CONTENDERS = (
         confirmed=True,
         tracks="",
         lacks="the same, and a replicated queue",
+        accounted=True,
         quorum=False,
     ),
     Contender(
@@ -75,7 +82,10 @@ CONTENDERS = (
         confirmed=True,
         tracks="every state, PostgreSQL",
         lacks="",
-        metrics=RATES | TIMES | {Metric.SEND_ONE_THREAD, Metric.SEND_EIGHT_THREADS},
+        metrics=RATES | TIMES | {Metric.SEND_ONE_THREAD, Metric.SEND_EIGHT_THREADS, Metric.WAKE_UP_P50},
+        wake_up_module="benchmarks.contenders.our_wake_up",
+        accounted=True,
+        own_table=True,
     ),
     Contender(
         name=OURS_SQLITE,
@@ -84,6 +94,8 @@ CONTENDERS = (
         tracks="every state, SQLite",
         lacks="several hosts",
         database="sqlite",
+        accounted=True,
+        own_table=True,
     ),
     Contender(
         name=ONE_COMMIT,
@@ -91,7 +103,8 @@ CONTENDERS = (
         confirmed=True,
         tracks="a row a message, PostgreSQL",
         lacks="everything but the row",
-        metrics=frozenset({Metric.SEND_ONE_THREAD}),
+        metrics=frozenset({Metric.SEND_ONE_THREAD, Metric.WAKE_UP_P50}),
+        wake_up_module="benchmarks.contenders.one_commit",
     ),
     Contender(
         name="aio-pika, uvloop",

@@ -21,6 +21,16 @@ class Job:
     one_by_one: bool = False
     """Whether every message is committed and confirmed before the next one is sent."""
 
+    call: int = 200
+    """Messages that are sent together, where the contender can."""
+    queues: int = 1
+    """How many queues there are, one app each; see ``addresses``."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """Return the name of each queue."""
+        return [self.queue] if self.queues == 1 else [f"{self.queue}-{number}" for number in range(self.queues)]
+
     def to_json(self) -> str:
         """Return the job as one line."""
         return json.dumps(asdict(self))

@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from types import TracebackType
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from benchmarks.job import Job
 
 END_SECONDS = 20.0
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class ContenderFailed(Exception):
@@ -19,7 +21,7 @@ class ContenderFailed(Exception):
 class Process:
     """One role of one contender. Use it as a context manager: leaving it ends the process."""
 
-    def __init__(self, module: str, role: str, job: Job, *, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, module: str, role: str, job: Job, *, environment: Mapping[str, str] = NOTHING) -> None:
         self._named = f"{module} {role}"
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, role, job.to_json()],
@@ -27,8 +29,13 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | (environment or {}),
+            env={**os.environ, **environment},
         )
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
 
     def until_ready(self) -> None:
         """Wait until everything that is not measured is done."""

@@ -6,7 +6,6 @@ measured part, and what it yields is the result's details. On stdin and stdout: 
 
 import asyncio
 import json
-import resource
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
@@ -34,19 +33,28 @@ def wait_for_go() -> None:
         raise SystemExit("told to stop before it began")
 
 
-def say(seconds: float, details: Details) -> None:
-    """Print the result."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    result = {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_kib": usage.ru_maxrss}
-    print(json.dumps(result | dict(details or {})), flush=True)
+def wait_for_the_end() -> None:
+    """Wait, in a role that serves, until whoever runs the benchmark ends or says so."""
+    sys.stdin.read()
+
+
+class Stopwatch:
+    """Time and CPU of this process since it was made."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), time.process_time()
+
+    def say(self, details: Details) -> None:
+        """Print the result."""
+        result = {"seconds": time.perf_counter() - self._began[0], "cpu_seconds": time.process_time() - self._began[1]}
+        print(json.dumps(result | dict(details or {})), flush=True)
 
 
 def _play(generator: Generator[Details, None, None]) -> None:
     next(generator)
     wait_for_go()
-    began = time.perf_counter()
-    details = next(generator, None)
-    say(time.perf_counter() - began, details)
+    stopwatch = Stopwatch()
+    stopwatch.say(next(generator, None))
     for _ in generator:
         raise RuntimeError("a role yields twice at most")
 
@@ -54,9 +62,8 @@ def _play(generator: Generator[Details, None, None]) -> None:
 async def _play_async(generator: AsyncGenerator[Details, None]) -> None:
     await anext(generator)
     await asyncio.to_thread(wait_for_go)
-    began = time.perf_counter()
-    details = await anext(generator, None)
-    say(time.perf_counter() - began, details)
+    stopwatch = Stopwatch()
+    stopwatch.say(await anext(generator, None))
     async for _ in generator:
         raise RuntimeError("a role yields twice at most")
 
@@ -68,6 +75,11 @@ def _loop_runner() -> Callable[[Any], None]:
         return asyncio.run
     faster: Callable[[Any], None] = uvloop.run
     return faster
+
+
+def idle(number: int) -> None:
+    """Let whoever is woken up be idle before message ``number``: not in step with any interval that it might look at."""
+    time.sleep(0.02 + number % 10 / 1000)
 
 
 def percentiles_ms(seconds: list[float]) -> dict[str, float]:

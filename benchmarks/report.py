@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 
@@ -47,42 +47,47 @@ def machine() -> dict[str, object]:
     return {"cores": os.cpu_count(), "system": platform.platform(), "load": os.getloadavg()[0]}
 
 
-def table(rows: Sequence[Row], contenders: Sequence[Contender]) -> list[str]:
-    """Return the lines of the table: per contender what it guarantees, then its numbers with min, median, max and ratio."""
-    lines = []
-    for contender in contenders:
-        own = [row for row in rows if row.contender == contender.name]
-        if not own:
-            continue
-        confirmed = "confirmed" if contender.confirmed else "not confirmed"
-        lines.append(
-            f"{contender.name}: {confirmed}; tracks {contender.tracks or 'nothing'}; lacks {contender.lacks or 'nothing'}"
-        )
-        for row in own:
-            ratio = "" if row.ratio is None else f"{row.ratio:8.2f} of raw pika"
-            figures = f"{_number(row.minimum):>9} {_number(row.median):>9} {_number(row.maximum):>9}"
-            lines.append(f"    {row.metric.value:<22}{figures}{ratio}")
+def table(rows: Sequence[Row], contenders: Iterable[Contender]) -> list[str]:
+    """Return the lines of the table: who it is, for a contender what it guarantees, then numbers: min, median, max, ratio."""
+    guarantees = {each.name: guarantee(each) for each in contenders}
+    lines: list[str] = []
+    named = ""
+    for row in rows:
+        if row.contender != named:
+            named = row.contender
+            lines.append(f"{named}: {guarantees[named]}" if named in guarantees else named)
+        ratio = "" if row.ratio is None or row.beside == named else f"{row.ratio:8.2f} of {row.beside}"
+        figures = f"{_number(row.minimum):>11} {_number(row.median):>9} {_number(row.maximum):>9}"
+        lines.append(f"    {row.metric:<34}{figures}{ratio}")
     return lines
+
+
+def guarantee(contender: Contender) -> str:
+    """Return what a contender guarantees, and what not."""
+    confirmed = "confirmed" if contender.confirmed else "not confirmed"
+    return f"{confirmed}; tracks {contender.tracks or 'nothing'}; lacks {contender.lacks or 'nothing'}"
 
 
 def budget_lines(verdicts: Sequence[Verdict]) -> list[str]:
     """Return one line for each budget."""
     return [
-        f"{each.id:<4}{'met' if each.met else 'MISSED':<8}{each.value:8.2f}  target {each.target:<6}{each.name}"
+        f"{each.id:<4}{'met' if each.met else 'MISSED':<8}{each.value:9.3f}  target {each.target:<6}{each.name}"
         for each in verdicts
     ]
 
 
-def to_json(rows: Sequence[Row], verdicts: Sequence[Verdict], options: Mapping[str, object]) -> str:
-    """Return the run as it is kept in ``results/latest.json``."""
+def to_json(
+    machine: Mapping[str, object], versions: Mapping[str, str], rows: Sequence[Row], verdicts: Sequence[Verdict]
+) -> str:
+    """Return the run as it is kept in ``results/latest.json``; ``machine`` has what was measured there, too."""
     return json.dumps(
         {
-            "machine": machine() | dict(options),
-            "versions": versions(),
+            "machine": dict(machine),
+            "versions": dict(versions),
             "rows": [
                 {
                     "contender": row.contender,
-                    "metric": row.metric.value,
+                    "metric": str(row.metric),
                     "min": round(row.minimum, 3),
                     "median": round(row.median, 3),
                     "max": round(row.maximum, 3),

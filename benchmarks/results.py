@@ -1,10 +1,10 @@
 """What a run measured: every number, its spread, and how it stands beside others of the same run. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from benchmarks.contender import RAW_QUORUM, Contender, Metric
+from benchmarks.contender import RAW_QUORUM
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,39 +12,44 @@ class Row:
     """One contender's numbers for one metric."""
 
     contender: str
-    metric: Metric
+    metric: str
     minimum: float
     median: float
     maximum: float
     ratio: float | None
-    """Median beside raw pika's on a quorum queue; None where that has none."""
+    """Median beside the one that it is compared with; None where that has none."""
+    beside: str
+    """Who that is."""
 
 
 @dataclass(slots=True)
 class Results:
     """Numbers of one run, by contender and metric, one of each round."""
 
-    numbers: dict[tuple[str, Metric], list[float]] = field(default_factory=dict)
+    numbers: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    _beside: dict[str, str] = field(default_factory=dict)
 
-    def add(self, contender: Contender, measured: Mapping[Metric, float]) -> None:
-        """Add what one measurement gave."""
+    def add(self, contender: str, measured: Mapping[str, float], *, beside: str = RAW_QUORUM) -> None:
+        """Add what one measurement gave, and say what the contender is to be compared with."""
+        self._beside[contender] = beside
         for metric, value in measured.items():
-            self.numbers.setdefault((contender.name, metric), []).append(value)
+            self.numbers.setdefault((contender, metric), []).append(value)
 
-    def median(self, contender: str, metric: Metric) -> float | None:
+    def median(self, contender: str, metric: str) -> float | None:
         """Return the median, or None when it was not measured."""
         found = self.numbers.get((contender, metric))
         return median(found) if found else None
 
-    def rows(self, contenders: Sequence[Contender]) -> list[Row]:
-        """Return a row for everything that was measured, in the contenders' order."""
+    def rows(self) -> list[Row]:
+        """Return a row for everything that was measured, each contender's together, in the order of their first numbers."""
+        order = {contender: place for place, contender in enumerate(self._beside)}
         return [
-            self._row(contender.name, metric, self.numbers[contender.name, metric])
-            for contender in contenders
-            for metric in Metric
-            if (contender.name, metric) in self.numbers
+            self._row(contender, metric, found)
+            for (contender, metric), found in sorted(self.numbers.items(), key=lambda each: order[each[0][0]])
         ]
 
-    def _row(self, contender: str, metric: Metric, found: list[float]) -> Row:
-        limit = self.median(RAW_QUORUM, metric)
-        return Row(contender, metric, min(found), median(found), max(found), median(found) / limit if limit else None)
+    def _row(self, contender: str, metric: str, found: list[float]) -> Row:
+        other = self._beside[contender]
+        limit = self.median(other, metric)
+        ratio = median(found) / limit if limit else None
+        return Row(contender, metric, min(found), median(found), max(found), ratio, other)
