@@ -15,13 +15,13 @@ FILTERS = options.combined(
     options.states, options.app, options.kinds, options.reasons, options.since, options.limit, options.as_json
 )
 
-
 ACTS = {
     "cancel": "broker.cli.acts:cancel",
     "purge": "broker.cli.purge:purge",
     "retry": "broker.cli.acts:retry",
     "show": "broker.cli.one_message:show",
 }
+"""Name to module:attribute."""
 
 
 @click.group(cls=ListingGroup, acts=ACTS, invoke_without_command=True)

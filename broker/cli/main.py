@@ -1,11 +1,15 @@
 """The entry point of the installed ``interapp``."""
 
+import gc
 import os
 import sys
 from io import TextIOWrapper
 
 from broker.cli.exit_codes import INTERRUPTED
 from broker.cli.version import installed_version
+
+YOUNG_OBJECTS = 20_000
+"""How many objects are made between two looks for unreachable ones."""
 
 
 def main() -> None:
@@ -14,6 +18,8 @@ def main() -> None:
         # Scripts and health probes ask this often: it must not wait for anything to be imported.
         sys.stdout.write(f"interapp {installed_version()}\n")
         return
+    # A start makes little but what stays. With Python's default, a tenth of a listing's time went into looking for garbage.
+    gc.set_threshold(YOUNG_OBJECTS)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A terminal that cannot show a character is no reason to fail.
