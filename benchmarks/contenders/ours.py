@@ -23,7 +23,7 @@ from broker.observe.logs import configure_logs
 from broker.runtime.app import App
 from broker.runtime.host import Host
 from broker.settings import InterAppSettings
-from broker.table.schema import messages
+from broker.table.schema import messages, outbox
 
 CALL = 200
 LOOK_SECONDS = 0.002
@@ -92,10 +92,20 @@ def wait_for_rows(running: Host, condition: sa.ColumnElement[bool], count: int) 
     """Return when that many rows meet the condition."""
     query = sa.select(sa.func.count()).select_from(messages).where(condition)
     while True:
+        with running.database.read() as connection:
+            if connection.execute(query).scalar_one() >= count:
+                return
+        time.sleep(LOOK_SECONDS)
+
+
+def wait_for_confirms(running: Host) -> None:
+    """Return when RabbitMQ has confirmed all that was committed."""
+    query = sa.select(sa.func.count()).select_from(outbox)
+    while True:
         # What was confirmed is otherwise noted with the next heartbeat, which would be measured instead.
         running.outgoing.flush()
         with running.database.read() as connection:
-            if connection.execute(query).scalar_one() >= count:
+            if connection.execute(query).scalar_one() == 0:
                 return
         time.sleep(LOOK_SECONDS)
 
@@ -112,9 +122,8 @@ def publish(job: Job) -> Generator[Details, None, None]:
         else:
             for first in range(0, job.count, CALL):
                 client.send_call([message] * min(CALL, job.count - first), to=job.queue)
-        # What was handled already needs no confirm any more.
-        safe = messages.c.published | (messages.c.state == State.SUCCEEDED.value)
-        wait_for_rows(running, safe & (messages.c.destination == job.queue), job.count)
+        wait_for_rows(running, messages.c.destination == job.queue, job.count)
+        wait_for_confirms(running)
         yield None
 
 

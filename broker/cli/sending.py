@@ -43,6 +43,7 @@ class Sending:
         if not settings.in_memory:
             self._transport = open_transport(settings.broker_url, clock, "interapp send")
         self._table = HandlerTable(self._database, clock)
+        self._entries: tuple[int, ...] = ()
         self._published = False
         self._settled = threading.Event()
         self._error: TransportError | None = None
@@ -74,7 +75,7 @@ class Sending:
         """
         if not is_there(self._database):
             upgrade(self._database)
-        self._table.accept(Effects(sent=(envelope,)), app=SOURCE)
+        self._entries = self._table.accept(Effects(sent=(envelope,)), app=SOURCE).entries
 
     def confirmed(self, envelope: Envelope) -> str:
         """Publish and wait for RabbitMQ's confirm; return what is in its way, ``""`` when nothing is.
@@ -90,7 +91,7 @@ class Sending:
                 return self._transport.link().detail or f"RabbitMQ has not confirmed it within {CONFIRM_SECONDS:g} s"
         if self._error is not None:
             return str(self._error)
-        self._table.mark_published([envelope])
+        self._table.confirmed(self._entries)
         return ""
 
     def answer(self, envelope: Envelope, seconds: float) -> Answer | None:

@@ -23,7 +23,7 @@ def story_line(
         "late": late(row, history),
         "reply_to": letter.reply_to,
         "deadline_at": to_iso(None if letter.deadline_ms is None else letter.deadline_ms * 1000),
-        "published": row.published,
+        "published": letter.published,
         "cancel_requested": row.cancel_requested,
         "operator_retries": letter.generation,
         "crashes": letter.crashes,

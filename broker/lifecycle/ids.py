@@ -14,7 +14,8 @@ def new_id() -> str:
     """Return a fresh UUIDv7 (RFC 9562): milliseconds since 1970, then 74 random bits."""
     random = int.from_bytes(os.urandom(10), "big")
     value = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0x2 << 62
-    return str(uuid.UUID(int=value | random & 0x3FFF_FFFF_FFFF_FFFF))
+    digits = f"{value | random & 0x3FFF_FFFF_FFFF_FFFF:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def derived_id(*parts: object) -> str:

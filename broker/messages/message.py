@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -104,8 +105,14 @@ class Command(Message, Generic[ReplyT]):
 
         Raises TypeError when the class does not say which it is.
         """
-        for base in cls.__mro__:
-            args = getattr(base, "__pydantic_generic_metadata__", {}).get("args") or get_args(base)
-            if args:
-                return None if args[0] is type(None) or args[0] is None else args[0]
-        raise TypeError(f"{cls.__qualname__} must say what answers it: Command[SomeReply] or Command[None]")
+        return _reply_class(cls)
+
+
+@cache
+def _reply_class(command: type[Command[Any]]) -> type[Reply] | None:
+    # Kept: it is asked for with every message.
+    for base in command.__mro__:
+        args = getattr(base, "__pydantic_generic_metadata__", {}).get("args") or get_args(base)
+        if args:
+            return None if args[0] is type(None) or args[0] is None else args[0]
+    raise TypeError(f"{command.__qualname__} must say what answers it: Command[SomeReply] or Command[None]")

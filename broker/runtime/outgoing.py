@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from broker.errors import TransportError
 from broker.lifecycle.clock import Clock
 from broker.messages.envelope import Envelope
+from broker.table.rows import Consignment
 from broker.table.store import HandlerTable
 from broker.transport.seam import Transport
 
@@ -23,12 +24,23 @@ class Outgoing:
         self._transport = transport
         self._clock = clock
         self._lock = threading.Lock()
-        self._confirmed: list[Envelope] = []
+        self._confirmed: list[int] = []
 
-    def publish(self, envelopes: Sequence[Envelope], events: Sequence[Envelope] = ()) -> None:
+    def publish(self, consignment: Consignment, events: Sequence[Envelope] = ()) -> None:
         """Hand committed rows to the transport, and events to foreign listeners."""
-        if envelopes:
-            self._transport.publish(envelopes, self._settled)
+        if consignment.envelopes:
+            left = len(consignment.envelopes)
+
+            def settled(envelopes: Sequence[Envelope], error: TransportError | None) -> None:
+                nonlocal left
+                # A failure needs no note: its entry stays in the outbox, which is where the relay looks.
+                if error is None:
+                    with self._lock:
+                        left -= len(envelopes)
+                    if left == 0:
+                        self._note(consignment.entries)
+
+            self._transport.publish(consignment.envelopes, settled)
         if events:
             self._transport.announce(events)
 
@@ -45,7 +57,7 @@ class Outgoing:
         with self._lock:
             confirmed, self._confirmed = self._confirmed, []
         try:
-            self._table.mark_published(confirmed)
+            self._table.confirmed(confirmed)
         except Exception:
             with self._lock:
                 self._confirmed = confirmed + self._confirmed
@@ -56,12 +68,14 @@ class Outgoing:
         if not sources or not self._transport.link().up:
             return 0
         before_us = self._clock.now_us() - round(RELAY_AFTER_SECONDS * 1_000_000)
-        rows = self._table.unpublished(sources, user=self._transport.user, before_us=before_us, limit=RELAY_BATCH)
-        self.publish(rows)
-        return len(rows)
+        found = self._table.unconfirmed(sources, user=self._transport.user, before_us=before_us, limit=RELAY_BATCH)
+        for consignment in found:
+            if consignment.envelopes:
+                self.publish(consignment)
+            else:
+                self._note(consignment.entries)
+        return sum(len(consignment.envelopes) for consignment in found)
 
-    def _settled(self, envelopes: Sequence[Envelope], error: TransportError | None) -> None:
-        # A failure needs no note: the row is unconfirmed already, which is what the relay looks for.
-        if error is None:
-            with self._lock:
-                self._confirmed += envelopes
+    def _note(self, entries: Sequence[int]) -> None:
+        with self._lock:
+            self._confirmed += entries

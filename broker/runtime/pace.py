@@ -3,7 +3,7 @@
 CLAIM_SECONDS = 0.02
 """Run time that one claim should hold."""
 
-CLAIM_MOST = 200
+CLAIM_MOST = 500
 SMOOTHING = 0.2
 
 

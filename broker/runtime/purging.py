@@ -56,6 +56,7 @@ class Purging:
                 return 0
             purged = self._slowly(self._retention.purge(self._limits()))
             self._slowly(self._retention.forget())
+            self._slowly(self._retention.sweep())
         if purged:
             log.info("purged handlers that ended", rows=purged)
         return purged

@@ -14,6 +14,9 @@ from broker.transport.seam import Consumer, Delivery, Link, Transport
 PROBE_SECONDS = 5.0
 """How long a channel may take to prove that it is alive."""
 
+CROWDED_SECONDS = 1.0
+"""How long deliveries whose rows have not been seen may fill the prefetch: claims are just about to see most of them."""
+
 SOON_US = 2_000_000
 """What is due later than this is seen by a look at the table before that."""
 
@@ -48,6 +51,7 @@ class Receiving:
         self._hooks = hooks
         self.rung = 0
         """Number of the channel that rang last; whoever answers the ring sets it back to 0."""
+        self._crowded_at = -CROWDED_SECONDS
         self._lock = threading.Lock()
         self._arrived: list[Delivery] = []
         self._intake = Intake()
@@ -67,7 +71,10 @@ class Receiving:
             self._intake.add(arrived)
             if arrived:
                 self.rung = arrived[-1].channel
-            crowded = self._intake.unknown_count() > self._prefetch // 2
+            now = self._clock.monotonic()
+            crowded = now - self._crowded_at >= CROWDED_SECONDS and self._intake.unknown_count() > self._prefetch // 2
+            if crowded:
+                self._crowded_at = now
         if arrived and self._hooks.receives:
             self._hooks.received(self._app, [delivery.envelope for delivery in arrived])
         if arrived or crowded:

@@ -145,7 +145,7 @@ class Runner:
             attempt=running.row.attempt,
             documents=Documents(self._documents),
             outbox=Outbox(source=app, seed=seed, user=self._user, now_us=self._clock.now_us, codecs=codecs),
-            cancel_requested=running.cancelled.is_set,
+            cancel_requested=running.is_cancelled,
             codecs=codecs,
             answered_by=handler.reply if handler else None,
             reporter=reporter,

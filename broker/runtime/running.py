@@ -4,7 +4,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from broker.handlers.context import Context
@@ -20,7 +20,8 @@ class Running:
     lease: Lease
     since: float
     """Monotonic seconds at its start."""
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    cancelled: bool = False
+    """Whether its handler was asked to stop."""
     progress: str | None = None
     """What its handler said last of how far it is, as JSON."""
     shown: str | None = None
@@ -29,6 +30,10 @@ class Running:
     """How far it has come; None for a handler without phases."""
     context: Context[Any] | None = None
     """What the middleware knows the run by; None when there is none."""
+
+    def is_cancelled(self) -> bool:
+        """Tell whether its handler was asked to stop."""
+        return self.cancelled
 
     def phase(self) -> str:
         """Return the phase that it is in; empty when it has none."""
@@ -105,11 +110,11 @@ class Batch:
             if self._running is not running or self._abandoned:
                 return False
             self._abandoned = True
-            running.cancelled.set()
+            running.cancelled = True
             return True
 
     def cancel_running(self, seq: int | None = None) -> None:
         """Ask the running handler to stop; with ``seq`` only if it is that row's."""
         running = self._running
         if running is not None and seq in (None, running.row.seq):
-            running.cancelled.set()
+            running.cancelled = True

@@ -357,12 +357,12 @@ class Worker:
         limit = self._pace.claim_size()
         asked = self._clock.monotonic()
         try:
-            claimed, dropped = self._services.table.claim(lease, self._runner.facts_of, limit=limit, arrivals=arrivals)
+            claimed, more = self._services.table.claim(lease, self._runner.facts_of, limit=limit, arrivals=arrivals)
         except TableUnavailable:
             self._unclear = True
             raise
         if not claimed:
-            return dropped > 0
+            return more
         self._claims += 1
         batch = self._batch = Batch(lease, claimed, self._clock.monotonic())
         self._receiving.claimed(row.envelope.identity for row in claimed)
@@ -371,7 +371,7 @@ class Worker:
             done, rest = batch.hand_over()
             self._batch = None
             self._commit(batch, done, rest)
-        return True
+        return more or bool(rest)
 
     def _run_batch(self, batch: Batch, asked: float) -> None:
         """Run the rows of a batch in order, but those whose kind was started too often lately. Raises GivenUp."""

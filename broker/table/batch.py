@@ -1,13 +1,13 @@
 """One statement for many rows, on either database.
 
-PostgreSQL gets one statement with an array per column; SQLite, which runs in our own process, gets one prepared statement
-and a loop in C. Both are written once, with ``{column}`` where a value of the batch goes.
+PostgreSQL gets one statement with an array for each column that differs from row to row, and one value for each that does not: most
+of a call's columns say the same in every row. SQLite, which runs in our own process, gets one prepared statement and a loop in C.
+Both are written once, with ``{column}`` where a value of the batch goes.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from broker.table.arrays import array
@@ -19,13 +19,11 @@ class Batch:
     """A statement over a batch of rows whose columns have the given PostgreSQL types."""
 
     def __init__(self, columns: Mapping[str, str], *, postgresql: str, sqlite: str) -> None:
+        """Take the statement in both forms; ``{batch}`` stands for the rows, with their ``position``."""
         self._columns = dict(columns)
-        arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in columns.items())
-        source = f"unnest({arrays}) WITH ORDINALITY AS batch({', '.join(columns)}, position)"
-        in_array = {name: f"batch.{name}" for name in columns}
-        in_row = {name: f":{name}" for name in columns}
-        self._postgresql = sa.text(postgresql.format(batch=source, **in_array))
-        self._sqlite = sa.text(sqlite.format(**in_row))
+        self._template = postgresql
+        self._postgresql: dict[tuple[str, ...], str] = {}
+        self._sqlite = sqlite.format(**{name: f":{name}" for name in columns})
 
     @classmethod
     def insert(cls, table: str, columns: Mapping[str, str], *, where: str = "", on_conflict: str = "") -> "Batch":
@@ -53,6 +51,39 @@ class Batch:
         if not rows:
             return 0
         if connection.dialect.name == "sqlite":
-            return connection.execute(self._sqlite, rows).rowcount
-        arrays = {name: array(kind, [row[name] for row in rows]) for name, kind in self._columns.items()}
-        return connection.execute(self._postgresql, arrays).rowcount
+            return connection.exec_driver_sql(self._sqlite, list(rows)).rowcount
+        return connection.exec_driver_sql(*self._prepared(rows)).rowcount
+
+    def within(self, statement: str) -> "Batch":
+        """Return PostgreSQL's form as a part, ``{insert}``, of a larger statement that returns something."""
+        return Batch(self._columns, postgresql=statement.replace("{insert}", self._template), sqlite="")
+
+    def scalars(self, connection: Connection, rows: Sequence[Row]) -> list[Any]:
+        """Run it for the rows, at least one, on PostgreSQL; return the first column of what it returns."""
+        return list(connection.exec_driver_sql(*self._prepared(rows)).scalars())
+
+    def _prepared(self, rows: Sequence[Row]) -> tuple[str, dict[str, Any]]:
+        values = {name: [row[name] for row in rows] for name in self._columns}
+        differing = tuple(name for name, column in values.items() if column.count(column[0]) != len(rows))
+        if len(rows) > 1 and not differing:
+            differing = (next(iter(values)),)
+        parameters = {
+            name: array(self._columns[name], column) if name in differing else column[0]
+            for name, column in values.items()
+        }
+        return self._statement(differing), parameters
+
+    def _statement(self, differing: tuple[str, ...]) -> str:
+        """Return PostgreSQL's form with arrays for these columns: for a given sender or worker it is hardly ever another."""
+        statement = self._postgresql.get(differing)
+        if statement is None:
+            arrays = ", ".join(f"CAST(%({name})s AS {self._columns[name]}[])" for name in differing)
+            named = ", ".join((*differing, "position"))
+            batch = f"unnest({arrays}) WITH ORDINALITY" if differing else "(SELECT 1)"
+            places = {
+                name: f"batch.{name}" if name in differing else f"CAST(%({name})s AS {kind})"
+                for name, kind in self._columns.items()
+            }
+            statement = self._template.format(batch=f"{batch} AS batch({named})", **places)
+            self._postgresql[differing] = statement
+        return statement

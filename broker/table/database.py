@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from sqlalchemy.pool import QueuePool
 from broker.errors import SettingError, TableDamaged, TableError, TableUnavailable
 from broker.lifecycle.clock import SystemClock
 from broker.settings import redacted
+from broker.table import arrays
 from broker.table.sqlite_trouble import DAMAGED, is_busy, is_damage, is_read_only, way_out
 from broker.table.watchdog import Watchdog
 
@@ -76,6 +78,8 @@ class Database:
                 connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "interapp"},
             )
             event.listen(self.engine, "connect", _prepare_postgresql)
+        # A statement that is a transaction by itself needs no BEGIN and no COMMIT, which are a round trip each. SQLite has none.
+        self._at_once = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._watchdog = Watchdog(SystemClock(), ANSWER_SECONDS)
 
     def exists(self) -> bool:
@@ -104,14 +108,24 @@ class Database:
             yield connection
 
     @contextmanager
+    def write_at_once(self) -> Iterator[Connection]:
+        """Run one statement that writes: on PostgreSQL it is a transaction by itself. Raises as ``write``."""
+        if self.is_sqlite:
+            with self.write() as connection:
+                yield connection
+            return
+        with self.translated(), self._at_once.connect() as connection, self.watched(connection), connection.begin():
+            yield connection
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Run one transaction that only reads.
+        """Run statements that only read; on PostgreSQL each sees what was committed when it began, as in a transaction there.
 
         Raises TableUnavailable when the database is away.
         """
         with (
             self.translated(),
-            self.engine.connect() as connection,
+            self._at_once.connect() as connection,
             self.watched(connection),
             connection.begin(),
         ):
@@ -141,8 +155,8 @@ class Database:
             if error.connection_invalidated:
                 raise TableUnavailable(f"the handler table {self.shown_url} went away: {_first_line(error)}") from error
             raise TableError(f"the handler table {self.shown_url} refused a statement: {_first_line(error)}") from error
-        except (UnicodeError, OverflowError) as error:
-            # Both drivers raise these as they are for half characters and for numbers beyond 64 bits.
+        except (UnicodeError, OverflowError, struct.error) as error:
+            # The drivers and our arrays raise these as they are, for half characters and for numbers beyond their column.
             raise TableError(f"the handler table {self.shown_url} cannot keep a value: {_first_line(error)}") from error
 
     def close(self) -> None:
@@ -187,6 +201,7 @@ def _prepare_postgresql(dbapi_connection: Any, _record: object) -> None:
     # rows wait, collects all of them in a bitmap and sorts them: seconds for each claim where a million wait.
     dbapi_connection.execute("SET enable_bitmapscan = off")
     dbapi_connection.autocommit = False
+    arrays.register(dbapi_connection)
 
 
 def _begin_sqlite(connection: Connection) -> None:

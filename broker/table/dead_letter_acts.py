@@ -67,7 +67,7 @@ def _replay(connection: Connection, row: Any, to: str | None, who: str, now_us: 
             )
         # Its app's worker finds it within a second; there is nobody who would publish it for another RabbitMQ user.
         call_size = 0 if envelope.call_id else 1
-        INSERT_MESSAGES.execute(connection, [to_row(envelope) | {"published": True, "call_size": call_size}])
+        INSERT_MESSAGES.execute(connection, [to_row(envelope) | {"call_size": call_size}])
     seq = connection.execute(sa.select(messages.c.seq).where(*_is(messages, identity))).scalar_one()
     entry = {
         "seq": seq,

@@ -8,6 +8,30 @@ from broker.lifecycle.state import State
 from broker.messages.due import checked_at
 from broker.messages.envelope import Envelope
 from broker.messages.priority import HIGHEST, LOWEST
+from broker.table.schema import messages
+
+ENVELOPE_COLUMNS = (
+    messages.c.seq,
+    messages.c.id,
+    messages.c.kind,
+    messages.c.body,
+    messages.c.destination,
+    messages.c.source,
+    messages.c.call_id,
+    messages.c.call_size,
+    messages.c.stop_on_failure,
+    messages.c.correlation_id,
+    messages.c.reply_to,
+    messages.c.content_type,
+    messages.c.version,
+    messages.c.deadline_ms,
+    messages.c.traceparent,
+    messages.c.sent_us,
+    messages.c.priority,
+    messages.c.due_us,
+    messages.c.amqp_user,
+)
+"""What ``to_envelope`` needs of a row."""
 
 VERSIONS = range(1, 2**31)
 UNUSABLE_VERSION = -1
@@ -68,7 +92,6 @@ def to_row(envelope: Envelope, *, doorbell: str = "") -> dict[str, Any]:
         "sent_us": envelope.sent_us,
         "priority": envelope.priority,
         "due_us": 0 if envelope.at_ms is None else envelope.at_ms * 1000,
-        "published": False,
         "received_us": None,
         "state": State.WAITING.value,
         "reason": None,

@@ -14,6 +14,7 @@ from broker.lifecycle.state import Reason, State
 from broker.messages.envelope import Envelope
 from broker.table.database import Database
 from broker.table.envelopes import clean
+from broker.table.outbox import is_of_entry
 from broker.table.schema import history, messages
 
 CHUNK = 500
@@ -60,7 +61,6 @@ class HandlerRow:
     max_attempts: int | None
     worker: str | None
     epoch: int
-    published: bool
     priority: int
     sent_us: int
     received_us: int | None
@@ -94,6 +94,8 @@ class Letter:
     deadline_ms: int | None
     generation: int
     crashes: int
+    published: bool
+    """RabbitMQ has confirmed it, or its handler has ended and it needs no confirm any more."""
     phases: str | None
     """JSON: a list of [phase, microseconds] of the last run; None for a handler without phases."""
     call_size: int
@@ -162,9 +164,21 @@ ROW = tuple(messages.c[name] for name in HandlerRow.__dataclass_fields__)
 
 STATE_POSITION = list(HandlerRow.__dataclass_fields__).index("state")
 
-LETTER = tuple(messages.c[name] for name in Letter.__dataclass_fields__)
+_COMPUTED = {"published": ~sa.exists().where(is_of_entry()).correlate(messages)}
+LETTER = tuple(
+    _COMPUTED[name].label(name) if name in _COMPUTED else messages.c[name] for name in Letter.__dataclass_fields__
+)
+"""The columns of a Letter."""
+
 ENTRY = tuple(history.c[name] for name in HistoryEntry.__dataclass_fields__)
 EVERY_ROW = Wanted()
+
+
+_ANSWER = sa.text(
+    "SELECT state, reason, error, reply_kind, reply, reply_version FROM messages"
+    " WHERE id = :id AND destination = :destination AND amqp_user = :user"
+)
+"""Written out: a request waits for it."""
 
 
 def find_answers(database: Database, envelopes: Sequence[Envelope]) -> dict[str, Answer]:
@@ -192,20 +206,9 @@ def find_answers(database: Database, envelopes: Sequence[Envelope]) -> dict[str,
 
 def find_answer(database: Database, envelope: Envelope) -> Answer | None:
     """Return how the request stands; None when it has no row. Raises TableUnavailable."""
-    query = sa.select(
-        messages.c.state,
-        messages.c.reason,
-        messages.c.error,
-        messages.c.reply_kind,
-        messages.c.reply,
-        messages.c.reply_version,
-    ).where(
-        messages.c.id == envelope.message_id,
-        messages.c.destination == envelope.destination,
-        messages.c.amqp_user == envelope.user,
-    )
+    identity = {"id": envelope.message_id, "destination": envelope.destination, "user": envelope.user}
     with database.read() as connection:
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(_ANSWER, identity).one_or_none()
     if row is None:
         return None
     return Answer(State(row.state), row.reason or "", row.error or "", row.reply_kind, row.reply, row.reply_version)

@@ -15,8 +15,9 @@ from broker.lifecycle.clock import Clock
 from broker.table.batch import Batch
 from broker.table.database import Database
 from broker.table.dead_letters import Fate
+from broker.table.outbox import is_of_entry
 from broker.table.queries import LARGEST
-from broker.table.schema import dead_letters, history, messages, replies, tombstones
+from broker.table.schema import dead_letters, history, messages, outbox, replies, tombstones
 
 GUARD = "retention"
 """What a process guards while it purges."""
@@ -110,6 +111,10 @@ class Retention:
         yield from self._drop(tombstones, identity, tombstones.c.purged_us < before_us, ~kept.exists())
         decided = dead_letters.c.state != Fate.KEPT.value
         yield from self._drop(dead_letters, sa.tuple_(dead_letters.c.number), decided, dead_letters.c.at_us < before_us)
+
+    def sweep(self) -> Iterator[int]:
+        """Drop entries of the outbox whose rows have all ended, part by part: nobody relays for a sender that is gone."""
+        yield from self._drop(outbox, sa.tuple_(outbox.c.number), ~sa.exists().where(is_of_entry()))
 
     def _drop(self, table: sa.Table, identity: sa.Tuple, *conditions: sa.ColumnElement[bool]) -> Iterator[int]:
         while True:

@@ -1,6 +1,6 @@
 """What the handler table hands out and takes in: plain values, no behaviour."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from broker.lifecycle.state import Reason, State
@@ -30,6 +30,23 @@ FactsOf = Callable[[str], HandlerFacts | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A row in state ``processing`` that this worker may run and settle."""
+
+    seq: int
+    envelope: Envelope
+    doorbell: str
+    attempt: int
+    """Which run this is, from 1, counting only runs that count."""
+    claims: int
+    """How often the row was claimed: with the epoch, what an outcome must prove."""
+    generation: int
+    """How often an operator retried it."""
+    due_us: int | None = None
+    """Set on a row that is given back for a later time; None: it is due at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A row that the next claim may take, in the order in which it was sent."""
 
@@ -50,23 +67,11 @@ class Candidate:
     body_size: int
     stop_on_failure: bool = False
     """Its failure cancels what has not begun of its call."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """A row in state ``processing`` that this worker may run and settle."""
-
-    seq: int
-    envelope: Envelope
-    doorbell: str
-    attempt: int
-    """Which run this is, from 1, counting only runs that count."""
-    claims: int
-    """How often the row was claimed: with the epoch, what an outcome must prove."""
-    generation: int
-    """How often an operator retried it."""
-    due_us: int | None = None
-    """Set on a row that is given back for a later time; None: it is due at once."""
+    claims: int = 0
+    generation: int = 0
+    """Of both, what the claim must find unchanged."""
+    claimed: Claimed | None = None
+    """The row as it is once it is claimed; None when its body was left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +98,27 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Consignment:
+    """Rows that were committed together and are to be published."""
+
+    envelopes: Sequence[Envelope] = ()
+    entries: tuple[int, ...] = ()
+    """What stands for them in the outbox until all are confirmed; none when that was committed before, in an unclear commit."""
+
+    def __iter__(self) -> Iterator[Envelope]:
+        """Iterate over what is to be published."""
+        return iter(self.envelopes)
+
+    def __add__(self, other: "Consignment") -> "Consignment":
+        """Return both as one."""
+        return Consignment([*self.envelopes, *other.envelopes], self.entries + other.entries)
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What a settled batch leaves to do, and what was refused."""
 
-    to_publish: list[Envelope]
+    to_publish: Consignment
     """Rows of other apps that were committed with the outcomes."""
     to_announce: list[Envelope]
     """Events, for foreign listeners."""

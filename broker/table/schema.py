@@ -35,7 +35,6 @@ messages = sa.Table(
     sa.Column("priority", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("call_size", sa.Integer, nullable=False, server_default="1"),
     sa.Column("stop_on_failure", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("published", sa.Boolean, nullable=False, server_default=sa.false()),
     # The handler's side of it.
     sa.Column("state", sa.Text, nullable=False, server_default=State.WAITING.value),
     sa.Column("reason", sa.Text),
@@ -71,6 +70,18 @@ messages = sa.Table(
     sa.CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="messages_reason"),
     sa.UniqueConstraint("id", "destination", "amqp_user", name="messages_identity"),
 )
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("number", Integer64, sa.Identity(always=True), primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("amqp_user", sa.Text, nullable=False),
+    sa.Column("sent_us", sa.BigInteger, nullable=False),
+    sa.Column("first_seq", sa.BigInteger, nullable=False),
+    sa.Column("last_seq", sa.BigInteger, nullable=False),
+)
+"""What was committed and not confirmed yet: the rows of a sender from the first to the last one. Between them may be others'."""
 
 replies = sa.Table(
     "replies",

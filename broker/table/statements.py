@@ -27,7 +27,6 @@ INSERT_MESSAGES = Batch.insert(
         "sent_us": "bigint",
         "priority": "smallint",
         "due_us": "bigint",
-        "published": "boolean",
         "received_us": "bigint",
         "state": "text",
         "reason": "text",
@@ -48,17 +47,44 @@ INSERT_HISTORY = Batch.insert(
     {"seq": "bigint", "at_us": "bigint", "what": "text", "attempt": "integer", "who": "text", "detail": "text"},
 )
 
-MARK_PUBLISHED = Batch.update(
-    "messages",
-    {"id": "text", "destination": "text", "amqp_user": "text"},
-    set_="published = true",
-    where="t.id = {id} AND t.destination = {destination} AND t.amqp_user = {amqp_user} AND t.open",
-)
-
 # An UPDATE, not a SELECT: it waits for a successor's take and then matches nothing, where a SELECT would have read too early.
 HOLD_LEASE = sa.text(
     "UPDATE leases SET renewals = renewals + 1 WHERE app = :app AND epoch = :epoch AND worker = :worker"
 )
+
+
+CANDIDATE_COLUMNS = (
+    "seq",
+    "id",
+    "amqp_user",
+    "kind",
+    "state",
+    "attempts",
+    "suspect",
+    "alone",
+    "crashes",
+    "cancel_requested",
+    "deadline_ms",
+    "body_size",
+    "stop_on_failure",
+    "claims",
+    "generation",
+    "doorbell",
+    "destination",
+    "source",
+    "call_id",
+    "call_size",
+    "correlation_id",
+    "reply_to",
+    "content_type",
+    "version",
+    "traceparent",
+    "sent_us",
+    "priority",
+)
+"""What a claim reads of a row beside its body."""
+
+_NARROW = ", ".join(f"m.{name}" for name in (*CANDIDATE_COLUMNS, "worker"))
 
 
 def _first(condition: str) -> str:
@@ -69,8 +95,7 @@ def _first(condition: str) -> str:
     """
     return f"""
         SELECT * FROM (
-            SELECT m.seq, m.priority, m.id, m.amqp_user, m.kind, m.state, m.attempts, m.suspect, m.alone, m.crashes,
-                   m.cancel_requested, m.deadline_ms, m.body_size, m.stop_on_failure, m.worker
+            SELECT {_NARROW}
             FROM messages AS m
             WHERE m.open AND m.destination = :app AND (m.state = 'waiting' OR m.state = 'processing' AND m.epoch < :epoch)
               AND {condition}
@@ -89,14 +114,16 @@ _BEFORE = f"m.priority >= {_PRIORITY} AND m.priority <= {_PRIORITY} AND m.seq < 
 # The first rows in the order of the claim: by priority, then by number, as far as an ordered retry does not hold them up. First
 # what waits for no time, then what waited for one that has come. Each part is a stretch of the one index, so that it ends after
 # :limit rows, however many wait for a later time or behind the retry. What is processed waits for no time: its claim saw to that.
-# A sign, and a range in place of an equality, keep planners from other indexes.
+# A sign, and a range in place of an equality, keep planners from other indexes. Bodies come along as far as a claim takes them.
 CANDIDATES = sa.text(
     f"""
     WITH barrier AS (
         SELECT b.priority, b.seq FROM messages AS b
         WHERE b.open AND b.ordered AND b.destination = :app AND +b.due_us > :now_us
         ORDER BY b.priority DESC, b.seq LIMIT 1)
-    SELECT f.*, coalesce(w.died, false) AS worker_died
+    SELECT {", ".join(f"f.{name}" for name in CANDIDATE_COLUMNS)}, coalesce(w.died, false) AS worker_died,
+           CASE WHEN sum(f.body_size) OVER (ORDER BY f.priority DESC, f.seq) - f.body_size <= :most_bytes
+                THEN (SELECT t.body FROM messages AS t WHERE t.seq = f.seq) END AS body
     FROM ({_first(f"m.due_us = 0 AND {_HIGHER}")}
           UNION ALL {_first(f"m.due_us = 0 AND {_BEFORE}")}
           UNION ALL {_first(f"m.due_us > 0 AND m.due_us <= :now_us AND ({_HIGHER} OR {_BEFORE})")}) AS f
@@ -128,6 +155,8 @@ CLAIM = Batch.update(
         "alone": "boolean",
         "suspect": "boolean",
         "crashes": "integer",
+        "seen_claims": "integer",
+        "generation": "integer",
     },
     set_=(
         "state = 'processing', attempts = t.attempts + 1, claims = t.claims + 1, worker = {worker}, epoch = {epoch}, "
@@ -135,9 +164,10 @@ CLAIM = Batch.update(
         "handler = {handler}, max_attempts = {max_attempts}, alone = {alone}, suspect = {suspect}, crashes = {crashes}, "
         "ordered = false, due_us = 0, error = NULL, phase = NULL, phases = NULL, progress = NULL"
     ),
-    # The state again: a row that was cancelled since it was looked at is not claimed.
+    # The state again: a row that was cancelled since it was looked at is not claimed. Nor is one that was cancelled and retried:
+    # its body may be another one.
     where=(
-        "t.seq = {seq} AND NOT t.cancel_requested "
+        "t.seq = {seq} AND t.claims = {seen_claims} AND t.generation = {generation} AND NOT t.cancel_requested "
         "AND (t.state = 'waiting' AND t.due_us <= {now_us} OR t.state = 'processing' AND t.epoch < {epoch})"
     ),
 )

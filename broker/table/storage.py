@@ -10,9 +10,9 @@ would pay for twice. Only migrations need this, and what compares them with the 
 
 import sqlalchemy as sa
 
-from broker.table.schema import dead_letters, history, messages, metadata
+from broker.table.schema import dead_letters, history, messages, metadata, outbox
 
-for table in (messages, history, dead_letters):
+for table in (messages, outbox, history, dead_letters):
     table.dialect_kwargs["sqlite_autoincrement"] = True
 
 sa.Index(
@@ -40,14 +40,6 @@ sa.Index(
     postgresql_where=sa.text("open AND ordered"),
     sqlite_where=sa.text("open AND ordered"),
 )
-sa.Index(
-    "messages_unpublished",
-    messages.c.source,
-    messages.c.seq,
-    postgresql_where=sa.text("open AND NOT published"),
-    sqlite_where=sa.text("open AND NOT published"),
-)
-
 sa.Index(
     "dead_letters_identity",
     dead_letters.c.queue,

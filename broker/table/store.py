@@ -1,6 +1,7 @@
 """Writes of the handler table: accept, arrive, claim, settle. Every method is one transaction over a whole batch."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -13,40 +14,19 @@ from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.table import statements
 from broker.table.call_acts import cancel_rest
-from broker.table.claim_plan import ClaimPlan, plan_claim
+from broker.table.claim_plan import CLAIM_MAX_BYTES, ClaimPlan, plan_claim
 from broker.table.database import Database
 from broker.table.documents import write_documents
-from broker.table.envelopes import copy_of, storable, to_envelope, to_row
+from broker.table.envelopes import ENVELOPE_COLUMNS, copy_of, storable, to_envelope, to_row
 from broker.table.last_events import keep_last
-from broker.table.rows import Candidate, Claimed, FactsOf, Lease, Settled, Settlement, Standing
+from broker.table.outbox import insert_to_publish, take_out, unconfirmed
+from broker.table.rows import Candidate, Claimed, Consignment, FactsOf, Lease, Settled, Settlement, Standing
 from broker.table.schema import history, messages
 from broker.table.subscriptions import subscribers
 from broker.table.tombstones import purged
 
 KEPT_BYTES = 64 * 1024
 """How much of a body that is too large is kept."""
-
-ENVELOPE_COLUMNS = (
-    messages.c.seq,
-    messages.c.id,
-    messages.c.kind,
-    messages.c.body,
-    messages.c.destination,
-    messages.c.source,
-    messages.c.call_id,
-    messages.c.call_size,
-    messages.c.stop_on_failure,
-    messages.c.correlation_id,
-    messages.c.reply_to,
-    messages.c.content_type,
-    messages.c.version,
-    messages.c.deadline_ms,
-    messages.c.traceparent,
-    messages.c.sent_us,
-    messages.c.priority,
-    messages.c.due_us,
-    messages.c.amqp_user,
-)
 
 
 class HandlerTable:
@@ -56,12 +36,15 @@ class HandlerTable:
         self.database = database
         self._clock = clock
 
-    def accept(self, effects: Effects, *, app: str, doorbell: str = "", lease: Lease | None = None) -> list[Envelope]:
+    def accept(self, effects: Effects, *, app: str, doorbell: str = "", lease: Lease | None = None) -> Consignment:
         """Commit messages, events and documents together; return the rows to publish, one per event and subscriber too.
 
         ``app`` owns the documents. With a ``lease`` nothing is written unless it is still held: raises Superseded.
         An id that is in the table already, or was purged, is not written again. Raises TableUnavailable.
         """
+        if lease is None and not effects.events and not effects.documents:
+            with self.database.write_at_once() as connection:
+                return self._send(connection, effects.sent, doorbell=doorbell)
         with self.database.write() as connection:
             if lease is not None:
                 _hold(connection, lease)
@@ -87,8 +70,8 @@ class HandlerTable:
 
     def claim(
         self, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[tuple[str, str], int]
-    ) -> tuple[list[Claimed], int]:
-        """Move the first due rows to ``processing``, committed; return them in order, and how many ended without a run.
+    ) -> tuple[list[Claimed], bool]:
+        """Move the first due rows to ``processing``, committed; return them in order, and whether there may be more.
 
         The order is that of their priorities, the highest first, and within one that in which they were sent.
 
@@ -100,12 +83,21 @@ class HandlerTable:
             _hold(connection, lease)
             found = connection.execute(
                 statements.CANDIDATES,
-                {"app": lease.app, "epoch": lease.epoch, "now_us": now_us, "limit": limit},
+                {
+                    "app": lease.app,
+                    "epoch": lease.epoch,
+                    "now_us": now_us,
+                    "limit": limit,
+                    "most_bytes": CLAIM_MAX_BYTES,
+                },
             )
-            plan = plan_claim([_candidate(row) for row in found], now_ms=now_us // 1000)
+            candidates = [_candidate(row) for row in found]
+            plan = plan_claim(candidates, now_ms=now_us // 1000)
             self._drop(connection, lease, plan, now_us)
             cancel_rest(connection, [d.row.seq for d in plan.drop if d.row.stop_on_failure], lease.worker, now_us)
-            return self._take(connection, lease, facts_of, plan, now_us, arrivals), len(plan.drop)
+            claimed = self._take(connection, lease, facts_of, plan, now_us, arrivals)
+        # Fewer than were asked for, and all of them taken: what comes now rings.
+        return claimed, len(candidates) >= limit or len(claimed) < len(candidates)
 
     def release(self, lease: Lease) -> None:
         """Make retries due that were scheduled before the wall clock was set back. Raises Superseded, TableUnavailable."""
@@ -146,7 +138,7 @@ class HandlerTable:
                 tuple(event for item in mine for event in item.effects.events),
                 tuple(write for item in mine for write in item.effects.documents),
             )
-            to_publish = self._add(connection, effects, app=lease.app) if effects else []
+            to_publish = self._add(connection, effects, app=lease.app) if effects else Consignment()
         return Settled(
             to_publish,
             list(effects.events),
@@ -159,32 +151,19 @@ class HandlerTable:
             [item.row for item in settlements if item.row.seq not in kept],
         )
 
-    def mark_published(self, envelopes: Iterable[Envelope]) -> None:
-        """Note that RabbitMQ confirmed these; rows that are final already need no note. Raises TableUnavailable."""
-        rows = [{"id": e.message_id, "destination": e.destination, "amqp_user": e.user} for e in envelopes]
-        if rows:
+    def confirmed(self, entries: Sequence[int]) -> None:
+        """Note that RabbitMQ has all of what these entries of the outbox stand for. Raises TableUnavailable."""
+        if entries:
             with self.database.write() as connection:
-                statements.MARK_PUBLISHED.execute(connection, rows)
+                take_out(connection, entries)
 
-    def unpublished(self, sources: Sequence[str], *, user: str, before_us: int, limit: int) -> list[Envelope]:
-        """Return waiting rows of these senders that were committed before a time and never confirmed, oldest first.
+    def unconfirmed(self, sources: Sequence[str], *, user: str, before_us: int, limit: int) -> list[Consignment]:
+        """Return what these senders committed before a time and RabbitMQ never confirmed, oldest first, about ``limit`` rows.
 
-        Only those of the RabbitMQ user that is to publish them: RabbitMQ takes no others from it.
+        Entries of which no row waits any more come without rows: they need no confirm. Raises TableUnavailable.
         """
-        query = (
-            sa.select(*ENVELOPE_COLUMNS)
-            .where(
-                sa.text("open AND NOT published"),
-                messages.c.source.in_(sources),
-                messages.c.amqp_user == user,
-                messages.c.state == State.WAITING.value,
-                messages.c.sent_us < before_us,
-            )
-            .order_by(messages.c.seq)
-            .limit(limit)
-        )
         with self.database.read() as connection:
-            return [to_envelope(row) for row in connection.execute(query)]
+            return unconfirmed(connection, sources, user=user, before_us=before_us, limit=limit)
 
     def apps_with_work(self, apps: Sequence[str], *, within_us: int = 0) -> dict[str, int]:
         """Return those of the apps that have a row to claim within so many microseconds, and in how many (0: now)."""
@@ -224,13 +203,17 @@ class HandlerTable:
         with self.database.read() as connection:
             return set(connection.execute(query).scalars())
 
-    def _add(self, connection: Connection, effects: Effects, *, app: str, doorbell: str = "") -> list[Envelope]:
+    def _add(self, connection: Connection, effects: Effects, *, app: str, doorbell: str = "") -> Consignment:
         keep_last(connection, effects.events)
         copies = [copy_of(event, to) for event, to in subscribers(connection, effects.events)]
-        sent = [*effects.sent, *copies]
-        statements.INSERT_MESSAGES.execute(connection, [to_row(envelope, doorbell=doorbell) for envelope in sent])
+        consignment = self._send(connection, [*effects.sent, *copies], doorbell=doorbell)
         write_documents(connection, app, effects.documents, self._clock.now_us())
-        return sent
+        return consignment
+
+    def _send(self, connection: Connection, envelopes: Sequence[Envelope], *, doorbell: str) -> Consignment:
+        """Insert messages and their entry in the outbox: on PostgreSQL one statement."""
+        rows = [to_row(envelope, doorbell=doorbell) for envelope in envelopes]
+        return Consignment(envelopes, insert_to_publish(connection, rows))
 
     def _take(
         self,
@@ -258,9 +241,11 @@ class HandlerTable:
                     "alone": len(plan.take) == 1,
                     "suspect": take.suspect,
                     "crashes": take.crashes,
+                    "seen_claims": take.row.claims,
+                    "generation": take.row.generation,
                 }
             )
-        statements.CLAIM.execute(connection, rows)
+        changed = statements.CLAIM.execute(connection, rows)
         recovered = [take.row for take in plan.take if take.row.state is State.PROCESSING]
         statements.INSERT_HISTORY.execute(
             connection,
@@ -269,28 +254,8 @@ class HandlerTable:
                 for row in recovered
             ],
         )
-        query = (
-            sa.select(
-                *ENVELOPE_COLUMNS, messages.c.doorbell, messages.c.attempts, messages.c.claims, messages.c.generation
-            )
-            .where(
-                messages.c.seq.in_([take.row.seq for take in plan.take]),
-                messages.c.state == State.PROCESSING.value,
-                messages.c.epoch == lease.epoch,
-            )
-            .order_by(messages.c.priority.desc(), messages.c.seq)
-        )
-        return [
-            Claimed(
-                seq=row.seq,
-                envelope=to_envelope(row),
-                doorbell=row.doorbell,
-                attempt=row.attempts,
-                claims=row.claims,
-                generation=row.generation,
-            )
-            for row in connection.execute(query)
-        ]
+        claimed = [take.row.claimed for take in plan.take if take.row.claimed is not None]
+        return claimed if len(claimed) == changed == len(rows) else _claimed(connection, lease, rows)
 
     def _drop(self, connection: Connection, lease: Lease, plan: ClaimPlan, now_us: int) -> None:
         statements.DROP.execute(
@@ -317,6 +282,30 @@ def _hold(connection: Connection, lease: Lease) -> None:
         raise Superseded(f"{lease.worker} no longer holds the lease of {lease.app} (epoch {lease.epoch})")
 
 
+def _claimed(connection: Connection, lease: Lease, rows: Sequence[Mapping[str, Any]]) -> list[Claimed]:
+    """Return those of the rows that this claim took, as they stand now: some were not, or come without their body."""
+    query = (
+        sa.select(*ENVELOPE_COLUMNS, messages.c.doorbell, messages.c.attempts, messages.c.claims, messages.c.generation)
+        .where(
+            messages.c.seq.in_([row["seq"] for row in rows]),
+            messages.c.state == State.PROCESSING.value,
+            messages.c.epoch == lease.epoch,
+        )
+        .order_by(messages.c.priority.desc(), messages.c.seq)
+    )
+    return [
+        Claimed(
+            seq=row.seq,
+            envelope=to_envelope(row),
+            doorbell=row.doorbell,
+            attempt=row.attempts,
+            claims=row.claims,
+            generation=row.generation,
+        )
+        for row in connection.execute(query)
+    ]
+
+
 def _standing(connection: Connection, app: str, envelopes: Iterable[Envelope]) -> dict[tuple[str, str], Standing]:
     query = sa.select(messages.c.id, messages.c.amqp_user, messages.c.state, messages.c.due_us).where(
         messages.c.id.in_([envelope.message_id for envelope in envelopes]), messages.c.destination == app
@@ -326,7 +315,6 @@ def _standing(connection: Connection, app: str, envelopes: Iterable[Envelope]) -
 
 def _foreign_row(envelope: Envelope, max_bytes: int, now_us: int) -> dict[str, object]:
     row = to_row(envelope) | {
-        "published": True,
         "received_us": now_us,
         "sent_us": envelope.sent_us or now_us,
         # Whoever gives an id for a call does not say how many messages it has.
@@ -349,21 +337,85 @@ def _foreign_row(envelope: Envelope, max_bytes: int, now_us: int) -> dict[str, o
     return row
 
 
-def _candidate(row: sa.Row[tuple[object, ...]]) -> Candidate:
+def _candidate(row: Sequence[Any]) -> Candidate:
+    # Unpacked, not looked up by name: a claim does this for every row.
+    (
+        seq,
+        message_id,
+        user,
+        kind,
+        state,
+        attempts,
+        suspect,
+        alone,
+        crashes,
+        cancel_requested,
+        deadline_ms,
+        body_size,
+        stop_on_failure,
+        claims,
+        generation,
+        doorbell,
+        destination,
+        source,
+        call_id,
+        call_size,
+        correlation_id,
+        reply_to,
+        content_type,
+        version,
+        traceparent,
+        sent_us,
+        priority,
+        worker_died,
+        body,
+    ) = row
+    claimed = None
+    if body is not None:
+        envelope = Envelope(
+            message_id=message_id,
+            kind=kind,
+            body=body,
+            destination=destination,
+            source=source,
+            call_id=call_id,
+            call_size=call_size,
+            stop_on_failure=bool(stop_on_failure),
+            correlation_id=correlation_id,
+            reply_to=reply_to,
+            content_type=content_type,
+            version=version,
+            deadline_ms=deadline_ms,
+            priority=priority,
+            traceparent=traceparent,
+            sent_us=sent_us,
+            user=user,
+        )
+        claimed = Claimed(
+            seq=seq,
+            envelope=envelope,
+            doorbell=doorbell,
+            attempt=attempts + 1,
+            claims=claims + 1,
+            generation=generation,
+        )
     return Candidate(
-        seq=row.seq,
-        identity=(row.id, row.amqp_user),
-        kind=row.kind,
-        state=State(row.state),
-        attempts=row.attempts,
-        suspect=bool(row.suspect),
-        alone=bool(row.alone),
-        worker_died=bool(row.worker_died),
-        crashes=row.crashes,
-        cancel_requested=bool(row.cancel_requested),
-        deadline_ms=row.deadline_ms,
-        body_size=row.body_size,
-        stop_on_failure=bool(row.stop_on_failure),
+        seq=seq,
+        identity=(message_id, user),
+        kind=kind,
+        state=State(state),
+        attempts=attempts,
+        suspect=bool(suspect),
+        alone=bool(alone),
+        worker_died=bool(worker_died),
+        crashes=crashes,
+        cancel_requested=bool(cancel_requested),
+        deadline_ms=deadline_ms,
+        body_size=body_size,
+        stop_on_failure=bool(stop_on_failure),
+        claims=claims,
+        generation=generation,
+        claimed=claimed,
     )
 
 

@@ -190,6 +190,22 @@ def test_a_duplicate_that_came_while_its_row_went_is_undone(place: Place) -> Non
     assert ids(place) == ["other"]
 
 
+def test_what_nobody_relays_leaves_the_outbox_when_it_has_ended(place: Place) -> None:
+    """The entry of a sender that is gone stays while one of its rows is open, and no longer."""
+    place.send(message("one"), message("other"))
+    place.send(message("waits"))
+    retention = Retention(place.database, place.clock)
+    assert list(retention.sweep()) == []
+    lease = place.lease()
+    one, other, _ = place.claim(lease)
+    place.table.settle(lease, [succeeded(one)])
+    assert list(retention.sweep()) == []
+    place.table.settle(lease, [succeeded(other)])
+    assert list(retention.sweep()) == [1]
+    (left,) = place.select("SELECT first_seq FROM outbox")
+    assert left["first_seq"] == place.row("waits")["seq"]
+
+
 def test_a_tombstone_is_forgotten_after_its_time(place: Place) -> None:
     """After ninety days nothing is left of a purged row."""
     ended(place, 1)

@@ -103,7 +103,8 @@ def test_the_relay_keeps_due_time_and_priority(place: Place) -> None:
     """What is published again is what was sent, its due time and its priority included."""
     sent = message("later", at_ms=in_ms(place, 10), priority=7)
     place.send(sent)
-    assert place.table.unpublished([SENDER], user="", before_us=place.clock.now_us(), limit=10) == [sent]
+    (found,) = place.table.unconfirmed([SENDER], user="", before_us=place.clock.now_us(), limit=10)
+    assert found.envelopes == [sent]
 
 
 @pytest.mark.parametrize("at_ms", [UNUSABLE_AT, 0, 1_700_000_000, EARLIEST_MS - 1, LATEST_MS + 1, 2**80, -(2**80)])
@@ -234,7 +235,7 @@ def test_the_claim_stops_early(crowd: Place, ordered: bool) -> None:
     if ordered:
         crowd.execute("UPDATE messages SET ordered = true WHERE id = 'm1'")
     now_us = crowd.clock.now_us()
-    shown = plan(crowd, str(statements.CANDIDATES), app=APP, epoch=1, now_us=now_us, limit=100)
+    shown = plan(crowd, str(statements.CANDIDATES), app=APP, epoch=1, now_us=now_us, limit=100, most_bytes=1)
     if crowd.database.is_sqlite:
         assert shown.count("SEARCH m USING INDEX messages_open (destination=? AND due_us") == 3
         assert "SEARCH b USING INDEX messages_ordered" in shown
@@ -242,7 +243,7 @@ def test_the_claim_stops_early(crowd: Place, ordered: bool) -> None:
     else:
         assert "Seq Scan on messages" not in shown
         assert "Bitmap" not in shown
-        assert "messages_pkey" not in shown
+        assert shown.count("messages_pkey") == 1, "for the bodies alone, one by one"
         assert "messages_ordered" in shown
         assert "Rows Removed by Filter" not in shown
     first = [f"a{number}" for number in range(1, 4)]

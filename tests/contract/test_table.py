@@ -154,21 +154,46 @@ def test_subscriptions_are_what_the_app_last_said(place: Place) -> None:
     assert [row["kind"] for row in place.rows()] == ["test.both", "test.new"]
 
 
-def test_unconfirmed_rows_are_found_until_they_are_marked(place: Place) -> None:
+def test_what_is_not_confirmed_is_found_until_it_is_taken_out(place: Place) -> None:
     """The relay finds what its own senders committed and RabbitMQ never confirmed, oldest first, and nothing else."""
     sent = [message(f"n{number}", sent_us=100 + number) for number in range(4)]
-    place.send(*sent)
+    place.send(*sent[:3])
+    place.send(sent[3])
     place.send(message("of another", source="another", sent_us=1), message("too new", sent_us=500))
     place.send(message("of another user", user="somebody", sent_us=1))
     place.table.arrived(APP, [message("foreign", sent_us=1)], max_bytes=1000)
-    unpublished = place.table.unpublished([SENDER], user="", before_us=500, limit=10)
-    assert unpublished == sent
-    assert place.table.unpublished([SENDER], user="", before_us=500, limit=2) == sent[:2]
-    place.table.mark_published(sent[:3])
-    assert place.table.unpublished([SENDER], user="", before_us=500, limit=10) == sent[3:]
+
+    def found(limit: int = 10) -> list[list[str]]:
+        unconfirmed = place.table.unconfirmed([SENDER], user="", before_us=500, limit=limit)
+        return [[envelope.message_id for envelope in each] for each in unconfirmed]
+
+    assert found() == [["n0", "n1", "n2"], ["n3"]]
+    assert found(limit=2) == [["n0", "n1", "n2"]], "an entry comes whole"
+    first, second = place.table.unconfirmed([SENDER], user="", before_us=500, limit=10)
+    assert [*first, *second] == sent
+    place.table.confirmed(first.entries)
+    assert found() == [["n3"]]
     lease = place.lease()
     place.table.settle(lease, [succeeded(row) for row in place.claim(lease)])
-    assert place.table.unpublished([SENDER], user="", before_us=500, limit=10) == []
+    assert found() == [[]], "what has ended needs no confirm"
+
+
+def test_what_two_senders_commit_at_once_is_each_ones_to_publish_again(place: Place) -> None:
+    """Of rows that were committed together each sender finds its own."""
+    mine, theirs = message("mine"), message("theirs", source="another")
+    accepted = place.table.accept(Effects(sent=(mine, theirs)), app=SENDER)
+    assert len(accepted.entries) == 2
+    for source, envelope in ((SENDER, mine), ("another", theirs)):
+        (found,) = place.table.unconfirmed([source], user="", before_us=place.clock.now_us() + 1, limit=10)
+        assert list(found) == [envelope]
+
+
+def test_what_is_there_already_gets_no_second_entry(place: Place) -> None:
+    """An accept that is repeated after an unclear commit leaves the entry of the first one to the relay."""
+    first = place.table.accept(Effects(sent=(message("n"),)), app=SENDER)
+    again = place.table.accept(Effects(sent=(message("n"),)), app=SENDER)
+    assert (len(first.entries), again.entries) == (1, ())
+    assert [envelope.message_id for envelope in again] == ["n"]
 
 
 # Rows for what arrives.
@@ -190,7 +215,8 @@ def test_what_arrives_gets_one_row(place: Place) -> None:
     assert again["foreign", ""].state is State.SUCCEEDED
     assert [row["id"] for row in place.rows()] == ["known", "foreign"]
     assert place.row("foreign")["sent_us"] == place.clock.now_us()
-    assert place.row("foreign")["published"]
+    entries = place.select("SELECT first_seq, last_seq FROM outbox")
+    assert not any(entry["first_seq"] <= place.row("foreign")["seq"] <= entry["last_seq"] for entry in entries)
 
 
 def test_a_body_that_is_too_large_ends_at_once(place: Place) -> None:
@@ -382,13 +408,24 @@ def test_every_claim_renews_the_lease(place: Place) -> None:
     assert after.epoch == before.epoch
 
 
+def test_a_claim_tells_whether_there_may_be_more(place: Place) -> None:
+    """A claim that took all that it found, and less than it asked for, needs no other one after it."""
+    place.send(*messages(3))
+    lease = place.lease()
+    first, more = place.table.claim(lease, lambda _kind: None, limit=2, arrivals={})
+    assert (len(first), more) == (2, True)
+    last, more = place.table.claim(lease, lambda _kind: None, limit=2, arrivals={})
+    assert (len(last), more) == (1, False)
+    assert place.table.claim(lease, lambda _kind: None, limit=2, arrivals={}) == ([], False)
+
+
 def test_a_row_past_its_deadline_ends_without_a_run(place: Place) -> None:
     """A message whose deadline has passed is failed (expired); one that is still in time is claimed."""
     now_ms = place.clock.now_us() // 1000
     place.send(message("late", deadline_ms=now_ms - 5), message("in time", deadline_ms=now_ms + 5))
-    claimed, ended = place.table.claim(place.lease(), lambda _kind: None, limit=10, arrivals={})
+    claimed, more = place.table.claim(place.lease(), lambda _kind: None, limit=10, arrivals={})
     assert ids(claimed) == ["in time"]
-    assert ended == 1
+    assert more, "what ended may have held something up"
     row = place.row("late")
     assert (row["state"], row["reason"], row["attempts"], row["finished_us"]) == (
         "failed",
@@ -503,7 +540,7 @@ def test_an_outcome_of_an_earlier_run_is_refused(place: Place) -> None:
     (row,) = place.claim(lease)
     settled = place.table.settle(lease, [succeeded(late, effects=Effects(sent=(message("follows"),)))])
     assert settled.refused == [late]
-    assert settled.to_publish == []
+    assert list(settled.to_publish) == []
     assert [(found["id"], found["state"]) for found in place.rows()] == [("n", "processing")]
     assert place.table.settle(lease, [succeeded(row)]).refused == []
 
@@ -532,7 +569,9 @@ def test_settling_again_after_an_unclear_commit_is_safe(place: Place, counted: b
     first = place.table.settle(lease, outcomes, [rest])
     before = place.rows()
     again = place.table.settle(lease, outcomes, [rest])
-    assert again == first
+    assert list(again.to_publish) == list(first.to_publish)
+    assert again.to_publish.entries == (), "the relay has them by the entry of the first one"
+    assert (again.to_announce, again.to_ring) == (first.to_announce, first.to_ring)
     assert again.refused == []
     assert place.rows() == before
     assert [row["attempts"] for row in place.rows()[:3]] == [1, 1 if counted else 0, 0]
@@ -899,7 +938,10 @@ def test_an_older_database_keeps_its_rows(url: str) -> None:
         assert upgrade(database) == "0001"
         clock = ManualClock()
         lease = Leases(database, clock).take("app", "app@host:1/a")
-        claimed, _ = HandlerTable(database, clock).claim(lease, lambda _kind: None, limit=9, arrivals={})
+        table = HandlerTable(database, clock)
+        unconfirmed = table.unconfirmed([""], user="", before_us=2, limit=9)
+        assert [[envelope.message_id for envelope in each] for each in unconfirmed] == [["one"], ["other"]]
+        claimed, _ = table.claim(lease, lambda _kind: None, limit=9, arrivals={})
         assert [row.envelope.message_id for row in claimed] == ["one", "other"]
     finally:
         database.close()
@@ -937,8 +979,8 @@ def test_a_database_that_is_away_is_unavailable(kind: str, tmp_path: Path) -> No
             lambda: table.arrived(APP, [message()], max_bytes=10),
             lambda: table.claim(lease, lambda _kind: None, limit=1, arrivals={}),
             lambda: table.settle(lease, []),
-            lambda: table.mark_published([message()]),
-            lambda: table.unpublished([SENDER], user="", before_us=1, limit=1),
+            lambda: table.confirmed([1]),
+            lambda: table.unconfirmed([SENDER], user="", before_us=1, limit=1),
             lambda: table.apps_with_work([APP]),
             lambda: revision(database),
         ):

@@ -25,7 +25,7 @@ from broker.runtime.host import Host
 from broker.settings import InterAppSettings
 from broker.table.database import Database
 from broker.table.queries import LARGEST, HandlerRow, HistoryEntry, list_handlers, read_history
-from broker.table.schema import leases, workers
+from broker.table.schema import leases, outbox, workers
 from servers.processes import InterappProcess, eventually
 from servers.rabbitmq import RabbitMQAddress
 
@@ -134,6 +134,11 @@ class Bench:
     def rows(self) -> list[HandlerRow]:
         """Return every row of the app, in the order in which they were sent."""
         return [row for rows in list_handlers(self.database, limit=LARGEST) for row in rows]
+
+    def unconfirmed(self) -> int:
+        """Return how many entries the outbox has: what was committed at once and RabbitMQ has not confirmed."""
+        with self.database.read() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(outbox)).scalar_one()
 
     def history(self, row: HandlerRow) -> list[HistoryEntry]:
         """Return what happened to a row beside success."""

@@ -7,11 +7,11 @@ from broker.table.database import Database
 
 COLUMNS = (
     "id, destination, amqp_user, call_id, source, kind, version, content_type, correlation_id, reply_to, traceparent, "
-    "body, body_size, doorbell, sent_us, published, state, finished_us"
+    "body, body_size, doorbell, sent_us, state, finished_us"
 )
 VALUES = (
     "'filled-' || n, '{app}', '', 'filled', 'filler', 'ledger.note', 1, 'application/json', '', '', '', "
-    "{body}, length({text}), '', :sent_us, true, '{state}', {finished_us}"
+    "{body}, length({text}), '', :sent_us, '{state}', {finished_us}"
 )
 BODY = "'{\"number\": ' || n || '}'"
 PART = 50_000

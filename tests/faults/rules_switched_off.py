@@ -51,14 +51,16 @@ def lease_locked(patch: Patch) -> None:
 
 def recheck_state(patch: Patch) -> None:
     """Claim what was found, whatever has become of it since."""
-    text, found, _ = statements.CLAIM._sqlite.text.partition("AND NOT t.cancel_requested")
+    text, found, _ = statements.CLAIM._sqlite.partition("AND NOT t.cancel_requested")
     assert found
-    patch.setattr(statements.CLAIM, "_sqlite", sa.text(text))
+    patch.setattr(statements.CLAIM, "_sqlite", text)
 
 
 def fence_attempt(patch: Patch) -> None:
     """Fence outcomes by the epoch alone."""
-    patch.setattr(statements.SETTLE, "_sqlite", _replaced(statements.SETTLE._sqlite, ("AND t.claims = :claims", "")))
+    text, found, _ = statements.SETTLE._sqlite.partition("AND t.claims = :claims")
+    assert found
+    patch.setattr(statements.SETTLE, "_sqlite", text)
 
 
 def let_go(patch: Patch) -> None:
@@ -93,16 +95,16 @@ def no_mark(patch: Patch) -> None:
 
     def claim_above_mark(
         table: HandlerTable, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[Identity, int]
-    ) -> tuple[list[Claimed], int]:
+    ) -> tuple[list[Claimed], bool]:
         mark = marks.get(lease, 0)
 
         def seen(row: Candidate) -> bool:
             return row.seq > mark or row.attempts > 0 or row.identity in arrivals
 
         chosen.set(lambda rows: islice(filter(seen, rows), limit))
-        claimed, dropped = claim(table, lease, facts_of, limit=limit + 100, arrivals=arrivals)
+        claimed, more = claim(table, lease, facts_of, limit=limit + 100, arrivals=arrivals)
         marks[lease] = max([mark, *(row.seq for row in claimed)])
-        return claimed, dropped
+        return claimed, more
 
     def plan(candidates: Iterable[Candidate], *, now_ms: int) -> ClaimPlan:
         return plan_claim(chosen.get()(candidates), now_ms=now_ms)
@@ -118,7 +120,7 @@ def merge_recovery(patch: Patch) -> None:
         statements.CANDIDATES,
         (higher, f"m.due_us = 0 AND (m.state = 'processing' OR {statements._HIGHER})"),
         (before, f"m.state = 'waiting' AND {before}"),
-        ("ORDER BY f.priority", "ORDER BY f.state, f.priority"),
+        ("ORDER BY f.priority DESC, f.seq LIMIT", "ORDER BY f.state, f.priority DESC, f.seq LIMIT"),
     )
     patch.setattr(statements, "CANDIDATES", first)
 
@@ -195,16 +197,23 @@ def claims_as_in_postgresql(patch: Patch) -> None:
 
     def claim(
         table: HandlerTable, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[Identity, int]
-    ) -> tuple[list[Claimed], int]:
+    ) -> tuple[list[Claimed], bool]:
         now_us = table._clock.now_us()
-        values = {"app": lease.app, "epoch": lease.epoch, "now_us": now_us, "limit": limit}
+        values = {
+            "app": lease.app,
+            "epoch": lease.epoch,
+            "now_us": now_us,
+            "limit": limit,
+            "most_bytes": claim_plan.CLAIM_MAX_BYTES,
+        }
         with table.database.read() as connection:
             found = [store._candidate(row) for row in connection.execute(statements.CANDIDATES, values)]
         with table.database.write() as connection:
             store._hold(connection, lease)
             plan = plan_claim(found, now_ms=now_us // 1000)
             table._drop(connection, lease, plan, now_us)
-            return table._take(connection, lease, facts_of, plan, now_us, arrivals), len(plan.drop)
+            claimed = table._take(connection, lease, facts_of, plan, now_us, arrivals)
+            return claimed, len(found) >= limit or len(claimed) < len(found)
 
     patch.setattr(HandlerTable, "claim", claim)
 

@@ -16,7 +16,10 @@ from servers.processes import eventually
 
 pytestmark = pytest.mark.xdist_group("broken PostgreSQL")
 
-CLAIMED, SETTLED = "'processing'", "batch.state"
+CLAIMED, SETTLED = b"UPDATE messages AS t SET state = 'processing'", b"attempts = t.attempts - "
+INSERTED = b"C\x00\x00\x00\x0fINSERT 0 1\x00"
+"""PostgreSQL's CommandComplete for a send, which is a transaction by itself."""
+
 SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'interapp' AND datname = %s"
 
 
@@ -109,7 +112,7 @@ def test_commit_answer_lost_for_a_worker(
 ) -> None:
     """A claim or an outcome is committed and the answer lost, 5 times: nothing lost, no outcome twice, one line of history each."""
     bench, (proxy, url) = postgresql_bench, proxied_database
-    asked = f"UPDATE messages AS t SET state = {CLAIMED if what == 'claim' else SETTLED}".encode()
+    asked = CLAIMED if what == "claim" else SETTLED
     with bench.sender() as client, bench.service(seconds=0.002, env={"INTERAPP_DATABASE_URL": url}) as child:
         child.wait_for_line("active")
         bench.send(client, range(240), fail_until=2)
@@ -133,11 +136,11 @@ def test_commit_answer_lost_for_a_sender(postgresql_bench: Bench, proxied_databa
     with bench.sender(database_url=url) as client, bench.service() as child:
         child.wait_for_line("active")
         bench.send(client, range(20))
-        loss = proxy.lose(b"INSERT INTO messages")
+        loss = proxy.lose(b"INSERT INTO messages", INSERTED)
         with pytest.raises(TableUnavailable):
             client.send(ledger_service.Note(number=20), to=APP)
         assert loss.happened.is_set()
-        loss = proxy.lose(b"INSERT INTO messages")
+        loss = proxy.lose(b"INSERT INTO messages", INSERTED)
         client.send(ledger_service.Note(number=21), to=APP, wait_for_table=20)
         assert loss.happened.is_set()
         bench.check(range(22))

@@ -6,7 +6,7 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from broker.table.arrays import array
+from broker.table.arrays import array, register
 
 TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 COLUMNS = st.one_of(
@@ -23,6 +23,7 @@ def test_any_column_comes_back(postgres_url: str, column: tuple[str, list[Any]])
     """Whatever a batch holds, the database gets it unchanged and in its order."""
     kind, values = column
     with psycopg.connect(postgres_url) as connection:
+        register(connection)
         query = f"SELECT value FROM unnest(%s::{kind}[]) WITH ORDINALITY AS t(value, position) ORDER BY position"
         found = connection.execute(query, [array(kind, values)]).fetchall()
     assert [value for (value,) in found] == values

@@ -121,7 +121,7 @@ class Isolation:
             self._hand_over(talk)
         while True:
             now = self._clock.monotonic()
-            ending = self._ending(talk, now, cancelled=running.cancelled.is_set())
+            ending = self._ending(talk, now, cancelled=running.cancelled)
             if ending is not None:
                 return in_phase(ending, running.phase())
             heard = process.hear(min(TURN_SECONDS, talk.deadline - now))

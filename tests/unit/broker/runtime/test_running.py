@@ -83,7 +83,7 @@ def test_a_thread_that_was_given_up_counts_no_more() -> None:
     made = batch(3)
     running = start(made)
     assert made.give_up(running)
-    assert running.cancelled.is_set()
+    assert running.cancelled
     assert not made.finish(outcome(running.row))
     assert made.start_next(2.0) is None
     done, rest = made.hand_over()
@@ -108,11 +108,11 @@ def test_a_cancel_reaches_the_handler_that_runs() -> None:
     made = batch(2)
     made.cancel_running()
     running = start(made)
-    assert not running.cancelled.is_set()
+    assert not running.cancelled
     made.cancel_running()
-    assert running.cancelled.is_set()
+    assert running.cancelled
     made.finish(outcome(running.row))
-    assert not start(made).cancelled.is_set()
+    assert not start(made).cancelled
 
 
 @pytest.fixture

@@ -1,0 +1,91 @@
+"""The outbox: what was committed and RabbitMQ has not confirmed yet. One entry for all that a sender commits at once.
+
+A row of its own for hundreds of messages, so that a confirm is no second write to each of them. An entry stands for the rows of its
+sender from its first to its last one; those that wait are published again when nobody takes the entry out in time.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from broker.lifecycle.state import State
+from broker.table.batch import Batch, Row
+from broker.table.envelopes import ENVELOPE_COLUMNS, to_envelope
+from broker.table.rows import Consignment
+from broker.table.schema import messages, outbox
+from broker.table.statements import INSERT_MESSAGES
+
+_ENTRY = "INSERT INTO outbox (source, amqp_user, sent_us, first_seq, last_seq)"
+_OF_ROWS = "SELECT source, amqp_user, min(sent_us), min(seq), max(seq)"
+_BY_SENDER = "GROUP BY source, amqp_user RETURNING number"
+
+_INSERT_AND_ENTER = INSERT_MESSAGES.within(
+    f"WITH added AS ({{insert}} RETURNING seq, source, amqp_user, sent_us) {_ENTRY} {_OF_ROWS} FROM added {_BY_SENDER}"
+)
+_ENTER = sa.text(f"{_ENTRY} {_OF_ROWS} FROM messages WHERE seq > :newest {_BY_SENDER}")
+
+_TAKE_OUT = Batch(
+    {"number": "bigint"},
+    postgresql="DELETE FROM outbox AS o USING {batch} WHERE o.number = {number}",
+    sqlite="DELETE FROM outbox WHERE number = {number}",
+)
+
+
+def insert_to_publish(connection: Connection, rows: Sequence[Row]) -> tuple[int, ...]:
+    """Insert rows that are to be published; return the numbers of their entries, none when all were there already."""
+    if not rows:
+        return ()
+    if connection.dialect.name != "sqlite":
+        return tuple(_INSERT_AND_ENTER.scalars(connection, rows))
+    # Nobody else writes meanwhile: what has a higher number afterwards is ours.
+    newest = connection.execute(sa.select(sa.func.max(messages.c.seq))).scalar() or 0
+    INSERT_MESSAGES.execute(connection, rows)
+    return tuple(connection.execute(_ENTER, {"newest": newest}).scalars())
+
+
+def take_out(connection: Connection, numbers: Iterable[int]) -> None:
+    """Delete the entries whose messages were confirmed."""
+    _TAKE_OUT.execute(connection, [{"number": number} for number in numbers])
+
+
+def unconfirmed(
+    connection: Connection, sources: Sequence[str], *, user: str, before_us: int, limit: int
+) -> list[Consignment]:
+    """Return the oldest entries of these senders from before a time, each with those of its rows that still wait.
+
+    Of entries as many as have about ``limit`` rows, but at least one. Only those of the RabbitMQ user that is to publish them:
+    RabbitMQ takes no others from it.
+    """
+    entries = connection.execute(
+        sa.select(outbox.c.number, outbox.c.first_seq, outbox.c.last_seq)
+        .where(outbox.c.source.in_(sources), outbox.c.amqp_user == user, outbox.c.sent_us < before_us)
+        .order_by(outbox.c.number)
+        .limit(limit)
+    ).all()
+    taken: dict[int, list[Any]] = {}
+    size = 0
+    for entry in entries:
+        size += entry.last_seq - entry.first_seq + 1
+        if taken and size > limit:
+            break
+        taken[entry.number] = []
+    query = (
+        sa.select(outbox.c.number, *ENVELOPE_COLUMNS)
+        .where(outbox.c.number.in_(taken), is_of_entry(), messages.c.state == State.WAITING.value)
+        .order_by(messages.c.seq)
+    )
+    for row in connection.execute(query):
+        taken[row.number].append(to_envelope(row))
+    return [Consignment(envelopes, (number,)) for number, envelopes in taken.items()]
+
+
+def is_of_entry() -> sa.ColumnElement[bool]:
+    """Return what makes an open row of the table one that an entry stands for."""
+    return sa.and_(
+        messages.c.seq.between(outbox.c.first_seq, outbox.c.last_seq),
+        messages.c.source == outbox.c.source,
+        messages.c.amqp_user == outbox.c.amqp_user,
+        sa.text("open"),
+    )
