@@ -6,7 +6,8 @@ import click
 
 from broker.cli.body import body_lines, cut
 from broker.cli.cells import progress_text, state_text, tries_text
-from broker.cli.lines import late, next_attempt_us, scheduled, worker_status
+from broker.cli.lines import next_attempt_us, scheduled, worker_status
+from broker.cli.story_line import late
 from broker.cli.timeline import timeline
 from broker.cli.words import age, duration
 from broker.lifecycle.address import is_address

@@ -1,7 +1,32 @@
 """What groups share that list something by themselves."""
 
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
 import click
 from click.core import ParameterSource
+
+
+class ListingGroup(click.Group):
+    """A listing with commands beside it, each imported when it is called: what acts needs more than what lists."""
+
+    def __init__(self, *args: Any, acts: Mapping[str, str], **kwargs: Any) -> None:
+        """Take the commands as name to ``module:attribute``."""
+        super().__init__(*args, **kwargs)
+        self._acts = acts
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
+        """Return every name, sorted."""
+        return sorted(self._acts)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 click's signature
+        """Import a command; None when there is none of that name."""
+        if cmd_name not in self._acts:
+            return None
+        module, _, attribute = self._acts[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
 
 
 def refuse_lost_options(ctx: click.Context) -> None:

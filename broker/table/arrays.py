@@ -9,10 +9,6 @@ from dataclasses import dataclass
 from struct import Struct, pack
 from typing import Any
 
-from psycopg.abc import AdaptContext, PyFormat
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
-
 _HEADER = Struct(">iiIii")
 """Dimensions, whether there are NULLs, the elements' type, how many there are, the first one's index."""
 
@@ -26,31 +22,6 @@ class Array:
     oid: int
     """PostgreSQL's number of the array's type."""
     data: bytes
-
-
-class ArrayDumper(Dumper):
-    """Hands an encoded array to the driver as it is. One for each type of array, since its type is what the server goes by."""
-
-    format = Format.BINARY
-
-    def dump(self, obj: Array) -> bytes:
-        """Return the array's bytes."""
-        return obj.data
-
-    def get_key(self, obj: Array, format: PyFormat) -> tuple[type, int]:  # type: ignore[override] # noqa: A002, ARG002 the driver's own names
-        """Return what tells arrays of different types apart."""
-        return self.cls, obj.oid
-
-    def upgrade(self, obj: Array, format: PyFormat) -> "ArrayDumper":  # noqa: A002, ARG002 as above
-        """Return the dumper of this type of array."""
-        dumper = ArrayDumper(self.cls)
-        dumper.oid = obj.oid
-        return dumper
-
-
-def register(context: AdaptContext) -> None:
-    """Let a connection take arrays as parameters."""
-    context.adapters.register_dumper(Array, ArrayDumper)
 
 
 def array(kind: str, values: Sequence[Any]) -> Array:

@@ -18,7 +18,6 @@ from sqlalchemy.pool import QueuePool
 from broker.errors import SettingError, TableDamaged, TableError, TableUnavailable
 from broker.lifecycle.clock import SystemClock
 from broker.settings import redacted
-from broker.table import arrays
 from broker.table.sqlite_trouble import DAMAGED, is_busy, is_damage, is_read_only, way_out
 from broker.table.watchdog import Watchdog
 
@@ -194,6 +193,9 @@ def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
 
 
 def _prepare_postgresql(dbapi_connection: Any, _record: object) -> None:
+    # It imports PostgreSQL's driver, which nobody with SQLite needs.
+    from broker.table.array_dumper import register  # noqa: PLC0415
+
     # In autocommit, or the first rollback would undo it. Not as a parameter of the connection: proxies refuse those.
     dbapi_connection.autocommit = True
     dbapi_connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_MS}")
@@ -201,7 +203,7 @@ def _prepare_postgresql(dbapi_connection: Any, _record: object) -> None:
     # rows wait, collects all of them in a bitmap and sorts them: seconds for each claim where a million wait.
     dbapi_connection.execute("SET enable_bitmapscan = off")
     dbapi_connection.autocommit = False
-    arrays.register(dbapi_connection)
+    register(dbapi_connection)
 
 
 def _begin_sqlite(connection: Connection) -> None:

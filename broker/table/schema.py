@@ -1,8 +1,6 @@
 """The tables. Times are microseconds since 1970 by the wall clock of whoever wrote the row.
 
-``open`` and ``failed`` follow from ``state``; indexes name them and not ``state``, so that a claim (waiting to processing)
-changes no indexed value and PostgreSQL can keep the new row version beside the old one. ``due_us`` is 0 in rows that wait for no
-time and in all that were claimed; it comes first in the index of a claim, which so passes over nothing that is due later.
+What only one sort of database knows, as partial indexes, stands in ``broker.table.storage``.
 """
 
 import sqlalchemy as sa
@@ -71,34 +69,8 @@ messages = sa.Table(
     sa.CheckConstraint("state IN ('waiting', 'processing', 'succeeded', 'failed')", name="messages_state"),
     sa.CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="messages_reason"),
     sa.UniqueConstraint("id", "destination", "amqp_user", name="messages_identity"),
-    sqlite_autoincrement=True,
 )
 
-sa.Index(
-    "messages_open",
-    messages.c.destination,
-    messages.c.due_us,
-    messages.c.priority.desc(),
-    messages.c.seq,
-    postgresql_where=sa.text("open"),
-    sqlite_where=sa.text("open"),
-)
-sa.Index(
-    "messages_call",
-    messages.c.call_id,
-    messages.c.seq,
-    postgresql_where=sa.text("call_size <> 1"),
-    sqlite_where=sa.text("call_size <> 1"),
-)
-sa.Index("messages_failed", messages.c.seq, postgresql_where=sa.text("failed"), sqlite_where=sa.text("failed"))
-sa.Index(
-    "messages_ordered",
-    messages.c.destination,
-    messages.c.priority.desc(),
-    messages.c.seq,
-    postgresql_where=sa.text("open AND ordered"),
-    sqlite_where=sa.text("open AND ordered"),
-)
 outbox = sa.Table(
     "outbox",
     metadata,
@@ -108,7 +80,6 @@ outbox = sa.Table(
     sa.Column("sent_us", sa.BigInteger, nullable=False),
     sa.Column("first_seq", sa.BigInteger, nullable=False),
     sa.Column("last_seq", sa.BigInteger, nullable=False),
-    sqlite_autoincrement=True,
 )
 """What was committed and not confirmed yet: the rows of a sender from the first to the last one. Between them may be others'."""
 
@@ -134,7 +105,6 @@ history = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("who", sa.Text, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
-    sqlite_autoincrement=True,
 )
 """Attempts that did not succeed and what operators did. Append only."""
 
@@ -245,16 +215,5 @@ dead_letters = sa.Table(
     sa.Column("at_us", sa.BigInteger),
     sa.Column("result", sa.Text),
     sa.CheckConstraint("state IN ('kept', 'replayed', 'discarded')", name="dead_letters_state"),
-    sqlite_autoincrement=True,
 )
 """Deliveries that reached no app, from RabbitMQ's queues for those. ``destination`` is empty when it is no address."""
-
-sa.Index(
-    "dead_letters_identity",
-    dead_letters.c.queue,
-    dead_letters.c.message_id,
-    dead_letters.c.digest,
-    unique=True,
-    postgresql_where=sa.text("state = 'kept' AND message_id <> ''"),
-    sqlite_where=sa.text("state = 'kept' AND message_id <> ''"),
-)

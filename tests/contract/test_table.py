@@ -40,7 +40,7 @@ from broker.table.documents import AppDocuments, find_documents
 from broker.table.leases import Leases
 from broker.table.queries import find_answer, list_handlers
 from broker.table.rows import Lease, Settlement
-from broker.table.schema import metadata
+from broker.table.storage import complete
 from broker.table.store import HandlerTable
 from broker.table.subscriptions import subscribe
 from broker.table.upgrade import REVISION, revision, upgrade
@@ -854,18 +854,18 @@ def described(place: Place) -> dict[str, object]:
                     for index in inspector.get_indexes(name)
                 ),
             }
-            for name in metadata.tables
+            for name in complete.tables
         }
 
 
 def test_the_migrations_make_the_tables_of_the_schema(place: Place) -> None:
     """A database made by the migrations is the one that the schema describes."""
     with place.database.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), complete) == []
     made = described(place)
     with place.database.write() as connection:
-        metadata.drop_all(connection)
-        metadata.create_all(connection)
+        complete.drop_all(connection)
+        complete.create_all(connection)
     assert made == described(place)
 
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from broker.table.schema import metadata
+from broker.table.storage import complete
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=False)
+context.configure(connection=context.config.attributes["connection"], target_metadata=complete, transactional_ddl=False)
 context.run_migrations()

@@ -57,6 +57,53 @@ def test_help_loads_nothing_heavy(install: Callable[..., None]) -> None:
     assert result.stdout.strip() == "[]"
 
 
+def at_exit(told: str, *arguments: str) -> list[str]:
+    """Run a command in a process of its own; return what these expressions are when it has ended."""
+    script = (
+        "import atexit, gc, sys\n"
+        f"atexit.register(lambda: print({told}, sep='\\n', file=sys.stderr))\n"
+        f"sys.argv = {['interapp', *arguments]!r}\n"
+        "from broker.cli.main import main\nmain()"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return result.stderr.splitlines()
+
+
+def imported(*arguments: str) -> set[str]:
+    """Return the modules that a process has imported when the command has ended."""
+    return set(at_exit("*sys.modules", *arguments))
+
+
+def test_version_imports_nothing() -> None:
+    """The version is told without even the command line's library."""
+    heavy = {"broker.cli.root", "click", "importlib.metadata", "pydantic", "sqlalchemy"}
+    assert imported("--version") & heavy == set()
+
+
+def test_json_listing_imports_what_lists(rows: Any) -> None:
+    """A listing as JSON imports what reads the table, and nothing that draws, sends, migrates, serves or handles."""
+    rows.waiting()
+    others = {"alembic", "cryptography", "httpx", "pika", "rich", "starlette", "structlog", "uvicorn"}
+    ours = {
+        "broker.cli.acts",
+        "broker.handlers",
+        "broker.runtime",
+        "broker.table.storage",
+        "broker.transport",
+        "lantime",
+    }
+    database = {"psycopg", "sqlalchemy.dialects.postgresql"}
+    found = imported("handlers", "--json")
+    assert "broker.table.queries" in found
+    assert found & (others | ours | database) == set()
+
+
+def test_listing_looks_for_garbage_seldom(rows: Any) -> None:
+    """A listing never walks through all that it imported, to find that nothing of it can go."""
+    rows.waiting()
+    assert at_exit("gc.get_stats()[-1]['collections']", "handlers", "--json") == ["0"]
+
+
 def test_foreign_command(install: Callable[..., None]) -> None:
     """A command of another package is run by its name."""
     install(extra="click.testing:nothing", simulator="lantime.simulator.command:simulator")

@@ -1,0 +1,54 @@
+"""What only SQLite or only PostgreSQL knows of the tables: partial indexes, and numbers that are never given twice.
+
+``open`` and ``failed`` follow from ``state``; indexes name them and not ``state``, so that a claim (waiting to processing)
+changes no indexed value and PostgreSQL can keep the new row version beside the old one. ``due_us`` is 0 in rows that wait for no
+time and in all that were claimed; it comes first in the index of a claim, which so passes over nothing that is due later.
+
+Not in ``schema``: at a database's name SQLAlchemy imports all that it knows of that sort, which whoever reads and writes rows
+would pay for twice. Only migrations need this, and what compares them with the tables.
+"""
+
+import sqlalchemy as sa
+
+from broker.table.schema import dead_letters, history, messages, metadata, outbox
+
+for table in (messages, outbox, history, dead_letters):
+    table.dialect_kwargs["sqlite_autoincrement"] = True
+
+sa.Index(
+    "messages_open",
+    messages.c.destination,
+    messages.c.due_us,
+    messages.c.priority.desc(),
+    messages.c.seq,
+    postgresql_where=sa.text("open"),
+    sqlite_where=sa.text("open"),
+)
+sa.Index(
+    "messages_call",
+    messages.c.call_id,
+    messages.c.seq,
+    postgresql_where=sa.text("call_size <> 1"),
+    sqlite_where=sa.text("call_size <> 1"),
+)
+sa.Index("messages_failed", messages.c.seq, postgresql_where=sa.text("failed"), sqlite_where=sa.text("failed"))
+sa.Index(
+    "messages_ordered",
+    messages.c.destination,
+    messages.c.priority.desc(),
+    messages.c.seq,
+    postgresql_where=sa.text("open AND ordered"),
+    sqlite_where=sa.text("open AND ordered"),
+)
+sa.Index(
+    "dead_letters_identity",
+    dead_letters.c.queue,
+    dead_letters.c.message_id,
+    dead_letters.c.digest,
+    unique=True,
+    postgresql_where=sa.text("state = 'kept' AND message_id <> ''"),
+    sqlite_where=sa.text("state = 'kept' AND message_id <> ''"),
+)
+
+complete = metadata
+"""The tables with all of that."""
