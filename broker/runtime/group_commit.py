@@ -53,8 +53,8 @@ class GroupCommit:
         """
         own = Sender(effects, doorbell)
         if lease is not None or effects.documents or own.size > MOST_MESSAGES:
-            rows = self._table.accept(effects, app=app, doorbell=doorbell, lease=lease)
-            self._outgoing.publish(rows, effects.events)
+            consignment = self._table.accept(effects, app=app, doorbell=doorbell, lease=lease)
+            self._outgoing.publish(consignment, effects.events)
             return
         with self._lock:
             self._queue.append(own)
@@ -98,7 +98,7 @@ class GroupCommit:
     def _commit(self, group: Sequence[Sender], app: str) -> None:
         effects = group[0].effects if len(group) == 1 else joined(group)
         try:
-            rows = self._table.accept(effects, app=app, doorbell=group[0].doorbell)
+            consignment = self._table.accept(effects, app=app, doorbell=group[0].doorbell)
         except TableUnavailable as error:
             for sender in group:
                 # Each raises one of its own: a thread adds its traceback to what it raises.
@@ -113,7 +113,7 @@ class GroupCommit:
                 self._commit(group[half:], app)
                 return
         else:
-            self._outgoing.publish(rows, effects.events)
+            self._outgoing.publish(consignment, effects.events)
         for sender in group:
             sender.ended = True
 

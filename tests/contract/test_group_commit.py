@@ -15,11 +15,10 @@ from contract.databases import APP, KINDS, SENDER, Background, Place, database_u
 from broker.errors import Superseded, TableError, TableUnavailable
 from broker.lifecycle.clock import SystemClock
 from broker.messages.effects import DocumentWrite, Effects
-from broker.messages.envelope import Envelope
 from broker.runtime.group_commit import MOST_MESSAGES, GroupCommit
 from broker.runtime.outgoing import Outgoing
 from broker.table.documents import AppDocuments
-from broker.table.rows import Lease
+from broker.table.rows import Consignment, Lease
 from broker.table.store import HandlerTable
 from broker.transport.memory.transport import MemoryTransport
 from servers.processes import eventually
@@ -37,13 +36,13 @@ class Table(HandlerTable):
         self.trouble: dict[str, BaseException] = {}
         self.trouble_after: dict[str, BaseException] = {}
 
-    def accept(self, effects: Effects, *, app: str, doorbell: str = "", lease: Lease | None = None) -> list[Envelope]:
+    def accept(self, effects: Effects, *, app: str, doorbell: str = "", lease: Lease | None = None) -> Consignment:
         """Note what comes, and do it, or not."""
         self.accepted.append(ids := [envelope.message_id for envelope in effects.sent])
         self._raise(self.trouble, ids)
-        rows = super().accept(effects, app=app, doorbell=doorbell, lease=lease)
+        consignment = super().accept(effects, app=app, doorbell=doorbell, lease=lease)
         self._raise(self.trouble_after, ids)
-        return rows
+        return consignment
 
     def _raise(self, trouble: dict[str, BaseException], ids: Sequence[str]) -> None:
         for message_id in ids:
