@@ -5,6 +5,7 @@ commits at once and by itself: there is no thread in between, and nobody waits f
 """
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -45,6 +46,7 @@ class GroupCommit:
         self._queue: list[Sender] = []
         # Somebody leads whenever there is a queue: whoever ends its turn hands it to the first there.
         self._led = False
+        self._company = False
 
     def commit(self, effects: Effects, *, app: str, doorbell: str = "", lease: Lease | None = None) -> None:
         """Commit and publish; returns, and raises, as ``HandlerTable.accept`` does for these alone.
@@ -71,8 +73,12 @@ class GroupCommit:
             raise own.error
 
     def _lead(self, own: Sender, app: str) -> None:
+        if self._company:
+            # Those who were woken with us are about to send again: let them come first, which is no wait when they do not.
+            time.sleep(0)
         with self._lock:
             group, self._queue = together(self._queue)
+            self._company = len(group) > 1
         try:
             self._commit(group, app)
         finally:
