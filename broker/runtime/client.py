@@ -25,8 +25,8 @@ from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Event, Message, Reply
 from broker.messages.priority import checked_priority
 from broker.runtime.answers import final_reply, partial_reply, to_result
+from broker.runtime.group_commit import GroupCommit
 from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
-from broker.runtime.outgoing import Outgoing
 from broker.runtime.replies import Replies
 from broker.runtime.waiting import Waiting
 from broker.table.documents import AppDocuments
@@ -86,7 +86,7 @@ class Client:
         *,
         table: HandlerTable,
         transport: Transport,
-        outgoing: Outgoing,
+        group_commit: GroupCommit,
         replies: Replies,
         clock: Clock,
         max_bytes: int,
@@ -97,7 +97,7 @@ class Client:
         self.source = source
         self._table = table
         self._transport = transport
-        self._outgoing = outgoing
+        self._group_commit = group_commit
         self._replies = replies
         self._clock = clock
         self._max_bytes = max_bytes
@@ -260,7 +260,7 @@ class Client:
         pause = 0.05
         while True:
             try:
-                rows = self._table.accept(effects, app=self.source, doorbell=doorbell, lease=lease)
+                self._group_commit.commit(effects, app=self.source, doorbell=doorbell, lease=lease)
                 break
             except TableUnavailable:
                 # The ids stay the same: should the commit have come through after all, it is not written twice.
@@ -268,7 +268,6 @@ class Client:
                     raise
                 time.sleep(pause)
                 pause = min(1.0, pause * 2)
-        self._outgoing.publish(rows, effects.events)
 
     def _call(
         self,

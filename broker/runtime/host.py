@@ -19,6 +19,7 @@ from broker.runtime.app import App
 from broker.runtime.client import Client
 from broker.runtime.drain import Drain
 from broker.runtime.duty import DutyRunner
+from broker.runtime.group_commit import GroupCommit
 from broker.runtime.guardian import Guardian
 from broker.runtime.holding import Holding
 from broker.runtime.lookout import Lookout
@@ -78,6 +79,7 @@ class Host:
         self.table = HandlerTable(self.database, clock)
         self.transport = transport or open_transport(settings.broker_url, clock, self.incarnation)
         self.outgoing = Outgoing(self.table, self.transport, clock)
+        self._group_commit = GroupCommit(self.table, self.outgoing)
         self._clock = clock
         self._leases = Leases(self.database, clock)
         self._roll = Roll(self._leases, self.incarnation)
@@ -222,7 +224,7 @@ class Host:
             source,
             table=self.table,
             transport=self.transport,
-            outgoing=self.outgoing,
+            group_commit=self._group_commit,
             replies=self._replies,
             clock=self._clock,
             max_bytes=self.settings.message_max_bytes,

@@ -113,8 +113,17 @@ class Database:
             with self.write() as connection:
                 yield connection
             return
-        with self.translated(), self._at_once.connect() as connection, self.watched(connection), connection.begin():
-            yield connection
+        with self.translated(), self.engine.connect() as connection, self.watched(connection):
+            driver: Any = connection.connection.driver_connection
+            try:
+                # Not as the engine's isolation level: to set that and to set it back takes a tenth of a send.
+                driver.autocommit = True
+                yield connection
+                driver.autocommit = False
+            except BaseException:
+                # It may go back to the pool only as it came from there, or the next transaction would be none.
+                connection.invalidate()
+                raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -22,6 +22,8 @@ class IoThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._jobs: deque[Job] = deque()
         self._posting = threading.Lock()
+        self._draining = False
+        self._after: list[Job] = []
         self._woken = True  # nothing to wake before the start
         self._stopping = False
         self._ended = False
@@ -56,7 +58,10 @@ class IoThread:
 
     def soon(self, job: Job) -> None:
         """Run the job at the end of this turn of the loop. For this thread only."""
-        self.loop.call_later(0, lambda: self.call(job))
+        if self._draining:
+            self._after.append(job)
+        else:
+            self.loop.call_later(0, lambda: self.call(job))
 
     def later(self, seconds: float, job: Job) -> Callable[[], None]:
         """Run the job after some seconds; return what cancels it. For this thread only."""
@@ -90,5 +95,11 @@ class IoThread:
     def _drain(self) -> None:
         # before the first job is taken: whoever posts from now on wakes the loop again
         self._woken = False
+        self._draining = True
         while self._jobs:
             self.call(self._jobs.popleft())
+        self._draining = False
+        # Not as timers: what those write would leave a turn later, and a message that is sent alone takes few turns.
+        after, self._after = self._after, []
+        for job in after:
+            self.call(job)

@@ -177,7 +177,7 @@ class RabbitMQTransport:
         self._publishing.drop()
         self._consuming.drop()
         # one more turn: pika closes dropped sockets in it
-        self._io.soon(self._io.stop)
+        self._io.later(0, self._io.stop)
 
 
 def _at_call(number: int, job: Callable[[], None]) -> Callable[[], None]:
