@@ -63,9 +63,11 @@ class Batch:
         return list(connection.exec_driver_sql(*self._prepared(rows)).scalars())
 
     def _prepared(self, rows: Sequence[Row]) -> tuple[str, dict[str, Any]]:
+        if len(rows) == 1:
+            return self._statement(()), {name: rows[0][name] for name in self._columns}
         values = {name: [row[name] for row in rows] for name in self._columns}
         differing = tuple(name for name, column in values.items() if column.count(column[0]) != len(rows))
-        if len(rows) > 1 and not differing:
+        if not differing:
             differing = (next(iter(values)),)
         parameters = {
             name: array(self._columns[name], column) if name in differing else column[0]

@@ -77,8 +77,6 @@ class Database:
                 connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "interapp"},
             )
             event.listen(self.engine, "connect", _prepare_postgresql)
-        # A statement that is a transaction by itself needs no BEGIN and no COMMIT, which are a round trip each. SQLite has none.
-        self._at_once = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._watchdog = Watchdog(SystemClock(), ANSWER_SECONDS)
 
     def exists(self) -> bool:
@@ -106,13 +104,25 @@ class Database:
         ):
             yield connection
 
-    @contextmanager
-    def write_at_once(self) -> Iterator[Connection]:
+    def write_at_once(self) -> AbstractContextManager[Connection]:
         """Run one statement that writes: on PostgreSQL it is a transaction by itself. Raises as ``write``."""
-        if self.is_sqlite:
-            with self.write() as connection:
-                yield connection
-            return
+        return self.write() if self.is_sqlite else self._at_once()
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """Run statements that only read; on PostgreSQL each sees what was committed when it began, as in a transaction there.
+
+        Raises TableUnavailable when the database is away.
+        """
+        return self._read_sqlite() if self.is_sqlite else self._at_once()
+
+    @contextmanager
+    def _read_sqlite(self) -> Iterator[Connection]:
+        with self.translated(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _at_once(self) -> Iterator[Connection]:
+        """Let PostgreSQL take each statement for a transaction: BEGIN and COMMIT are a round trip each."""
         with self.translated(), self.engine.connect() as connection, self.watched(connection):
             driver: Any = connection.connection.driver_connection
             try:
@@ -124,20 +134,6 @@ class Database:
                 # It may go back to the pool only as it came from there, or the next transaction would be none.
                 connection.invalidate()
                 raise
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Run statements that only read; on PostgreSQL each sees what was committed when it began, as in a transaction there.
-
-        Raises TableUnavailable when the database is away.
-        """
-        with (
-            self.translated(),
-            self._at_once.connect() as connection,
-            self.watched(connection),
-            connection.begin(),
-        ):
-            yield connection
 
     def watched(self, connection: Connection) -> AbstractContextManager[None]:
         """Return a block that fails when the server takes too long to answer; SQLite has its own busy timeout."""
