@@ -125,7 +125,7 @@ def test_a_claim_reads_only_what_it_takes(postgres_url: str) -> None:
     database = Database(postgres_url)
     upgrade(database)
     fill(database, 50_000)
-    values = {"app": APP, "epoch": 1, "now_us": SystemClock().now_us(), "limit": 100}
+    values = {"app": APP, "epoch": 1, "now_us": SystemClock().now_us(), "limit": 100, "most_bytes": 1}
     with database.read() as connection:
         explain = sa.text(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) {statements.CANDIDATES.text}")
         lines = connection.execute(explain, values).scalars().all()
