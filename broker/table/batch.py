@@ -38,12 +38,14 @@ class Batch:
         )
 
     @classmethod
-    def update(cls, table: str, columns: Mapping[str, str], *, set_: str, where: str) -> "Batch":
-        """Return an update of the rows that ``where`` finds for each row of the batch."""
+    def update(cls, table: str, columns: Mapping[str, str], *, set_: str, key: str, where: str = "true") -> "Batch":
+        """Return an update of the row that ``key`` finds for each row of the batch, if ``where`` is true of it."""
         return cls(
             columns,
-            postgresql=f"UPDATE {table} AS t SET {set_} FROM {{batch}} WHERE {where}",  # noqa: S608 names are ours
-            sqlite=f"UPDATE {table} AS t SET {set_} WHERE {where}",  # noqa: S608 names are ours
+            # A case, so that PostgreSQL does not guess how few rows that is true of: it takes them to be next to none, reads
+            # the table for them, and goes through the whole batch for each.
+            postgresql=f"UPDATE {table} AS t SET {set_} FROM {{batch}} WHERE {key} AND CASE WHEN {where} THEN true ELSE false END",  # noqa: S608 names are ours
+            sqlite=f"UPDATE {table} AS t SET {set_} WHERE {key} AND {where}",  # noqa: S608 names are ours
         )
 
     def execute(self, connection: Connection, rows: Sequence[Row]) -> int:

@@ -17,7 +17,8 @@ CANCEL = Batch.update(
     "messages",
     {"seq": "bigint", "error": "text", "now_us": "bigint"},
     set_="state = 'failed', reason = 'cancelled', error = {error}, finished_us = {now_us}, ordered = false",
-    where="t.seq = {seq} AND t.state = 'waiting'",
+    key="t.seq = {seq}",
+    where="t.state = 'waiting'",
 )
 
 

@@ -45,13 +45,14 @@ BEAT = Batch.update(
     "workers",
     {"id": "text", "seen_us": "bigint", "status": "text", "detail": "text"},
     set_="beats = t.beats + 1, seen_us = {seen_us}, status = {status}, detail = {detail}",
-    where="t.id = {id}",
+    key="t.id = {id}",
 )
 RENEW = Batch.update(
     "leases",
     {"app": "text", "worker": "text", "epoch": "bigint"},
     set_="renewals = t.renewals + 1",
-    where="t.app = {app} AND t.worker = {worker} AND t.epoch = {epoch}",
+    key="t.app = {app}",
+    where="t.worker = {worker} AND t.epoch = {epoch}",
 )
 
 

@@ -166,8 +166,9 @@ CLAIM = Batch.update(
     ),
     # The state again: a row that was cancelled since it was looked at is not claimed. Nor is one that was cancelled and retried:
     # its body may be another one.
+    key="t.seq = {seq}",
     where=(
-        "t.seq = {seq} AND t.claims = {seen_claims} AND t.generation = {generation} AND NOT t.cancel_requested "
+        "t.claims = {seen_claims} AND t.generation = {generation} AND NOT t.cancel_requested "
         "AND (t.state = 'waiting' AND t.due_us <= {now_us} OR t.state = 'processing' AND t.epoch < {epoch})"
     ),
 )
@@ -187,9 +188,8 @@ DROP = Batch.update(
         "state = 'failed', reason = {reason}, error = {error}, finished_us = {now_us}, worker = {worker}, epoch = {epoch}, "
         "crashes = {crashes}, ordered = false"
     ),
-    where=(
-        "t.seq = {seq} AND (t.state = 'waiting' AND t.due_us <= {now_us} OR t.state = 'processing' AND t.epoch < {epoch})"
-    ),
+    key="t.seq = {seq}",
+    where=("(t.state = 'waiting' AND t.due_us <= {now_us} OR t.state = 'processing' AND t.epoch < {epoch})"),
 )
 
 SETTLE = Batch.update(
@@ -220,7 +220,8 @@ SETTLE = Batch.update(
         "reply_kind = {reply_kind}, reply_version = {reply_version}, reply = {reply}, started_us = {started_us}, "
         "finished_us = {finished_us}, suspect = false"
     ),
-    where="t.seq = {seq} AND t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",
+    key="t.seq = {seq}",
+    where="t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",
 )
 
 GIVE_BACK = Batch.update(
@@ -231,7 +232,8 @@ GIVE_BACK = Batch.update(
         # What was cancelled meanwhile does not wait until it is due: the next claim ends it.
         "due_us = CASE WHEN {due_us} IS NULL OR t.cancel_requested THEN t.due_us ELSE {due_us} END"
     ),
-    where="t.seq = {seq} AND t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",
+    key="t.seq = {seq}",
+    where="t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",
 )
 
 # Ordered, though any would do: without that PostgreSQL may look for one through the whole table.

@@ -9,16 +9,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from bench import APP, FAULTS, Bench
 from filling import fill
+from sqlalchemy import event
 
 from broker.lifecycle.clock import SystemClock
+from broker.lifecycle.state import State
 from broker.table import statements
 from broker.table.database import Database
+from broker.table.leases import Leases
 from broker.table.retention import DAY_US, PART_ROWS
+from broker.table.rows import Settlement
+from broker.table.store import HandlerTable
 from broker.table.upgrade import upgrade
 from servers.processes import InterappProcess, eventually, run_interapp
 from servers.rabbitmq import RabbitMQAddress
@@ -157,3 +163,32 @@ def test_a_purge_does_not_stall_the_hot_path(bench: Bench) -> None:
         assert set(quarters) == {0, 1, 2, 3}, f"handlers ran all the time: {quarters} in {(last - first) / 1e6} s"
         bench.check(range(1000))
         assert child.terminate() == 0
+
+
+def test_an_update_looks_at_each_row_of_its_batch_once(postgres_url: str) -> None:
+    """A claim and its outcomes, before PostgreSQL knows of the rows, do not go through the whole batch for each row."""
+    clock = SystemClock()
+    database = Database(postgres_url)
+    upgrade(database)
+    fill(database, 2_000)
+    plans: list[str] = []
+
+    def explain(_connection: object, cursor: Any, statement: str, values: object, *_: object) -> None:
+        if statement.startswith("UPDATE messages"):
+            cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) {statement}", values)
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+
+    lease = Leases(database, clock).take(APP, "worker")
+    event.listen(database.engine, "before_cursor_execute", explain)
+    table = HandlerTable(database, clock)
+    claimed, _ = table.claim(lease, lambda _kind: None, limit=500, arrivals={})
+    done = [
+        Settlement(row=row, state=State.SUCCEEDED, started_us=number, finished_us=number)
+        for number, row in enumerate(claimed)
+    ]
+    table.settle(lease, done)
+    database.close()
+    assert len(done) == 500
+    assert len(plans) == 2
+    for plan in plans:
+        assert "Rows Removed by Join Filter" not in plan, plan
