@@ -192,3 +192,18 @@ def test_an_update_looks_at_each_row_of_its_batch_once(postgres_url: str) -> Non
     assert len(plans) == 2
     for plan in plans:
         assert "Rows Removed by Join Filter" not in plan, plan
+
+
+def test_a_claim_is_not_compiled(postgres_url: str) -> None:
+    """However dear a claim looks to PostgreSQL, it runs it and does not compile it: that would take longer each time."""
+    database = Database(postgres_url)
+    upgrade(database)
+    values = {"app": APP, "epoch": 1, "now_us": SystemClock().now_us(), "limit": 100, "most_bytes": 1}
+    with database.read() as connection:
+        setting = connection.execute(sa.text("SHOW jit")).scalar_one()
+        connection.execute(sa.text("SET jit_above_cost = 0"))
+        explain = sa.text(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) {statements.CANDIDATES.text}")
+        lines = connection.execute(explain, values).scalars().all()
+    database.close()
+    assert setting == "off"
+    assert "JIT:" not in lines
