@@ -7,13 +7,13 @@ every other InterAppError is 1.
 import errno
 import os
 import sys
-from importlib import import_module
 from typing import Any
 
 import click
 
 from broker.cli.exit_codes import INTERRUPTED
 from broker.cli.refusal import Refusal
+from broker.cli.subcommand import imported
 from broker.cli.version import installed_version
 from broker.errors import InterAppError, SettingError
 from broker.observe.printable import without_passwords
@@ -56,8 +56,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 click's signature
         """Import a command; None when there is none of that name. A built-in command cannot be replaced."""
         if cmd_name in BUILT_IN:
-            module, _, attribute = BUILT_IN[cmd_name][0].partition(":")
-            return _checked(cmd_name, getattr(import_module(module), attribute))
+            return _checked(cmd_name, imported(BUILT_IN[cmd_name][0]))
         from broker.runtime import plugins  # noqa: PLC0415 as above
 
         if cmd_name not in plugins.names(plugins.COMMANDS):

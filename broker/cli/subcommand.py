@@ -1,4 +1,4 @@
-"""What groups share that list something by themselves."""
+"""What groups of commands share: import on call, and what those do that list something by themselves."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -6,6 +6,12 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+
+
+def imported(place: str) -> Any:
+    """Import what stands at ``module:attribute``."""
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 class ListingGroup(click.Group):
@@ -24,8 +30,7 @@ class ListingGroup(click.Group):
         """Import a command; None when there is none of that name."""
         if cmd_name not in self._acts:
             return None
-        module, _, attribute = self._acts[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        command: click.Command = imported(self._acts[cmd_name])
         return command
 
 

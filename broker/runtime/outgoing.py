@@ -37,8 +37,8 @@ class Outgoing:
                 if error is None:
                     with self._lock:
                         left -= len(envelopes)
-                    if left == 0:
-                        self._note(consignment.entries)
+                        if left == 0:
+                            self._confirmed += consignment.entries
 
             self._transport.publish(consignment.envelopes, settled)
         if events:
@@ -73,9 +73,6 @@ class Outgoing:
             if consignment.envelopes:
                 self.publish(consignment)
             else:
-                self._note(consignment.entries)
+                with self._lock:
+                    self._confirmed += consignment.entries
         return sum(len(consignment.envelopes) for consignment in found)
-
-    def _note(self, entries: Sequence[int]) -> None:
-        with self._lock:
-            self._confirmed += entries

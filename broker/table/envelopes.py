@@ -31,7 +31,7 @@ ENVELOPE_COLUMNS = (
     messages.c.due_us,
     messages.c.amqp_user,
 )
-"""What ``to_envelope`` needs of a row."""
+"""A row's number, and what ``to_envelope`` needs of it."""
 
 VERSIONS = range(1, 2**31)
 UNUSABLE_VERSION = -1

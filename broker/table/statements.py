@@ -189,7 +189,7 @@ DROP = Batch.update(
         "crashes = {crashes}, ordered = false"
     ),
     key="t.seq = {seq}",
-    where=("(t.state = 'waiting' AND t.due_us <= {now_us} OR t.state = 'processing' AND t.epoch < {epoch})"),
+    where="(t.state = 'waiting' AND t.due_us <= {now_us} OR t.state = 'processing' AND t.epoch < {epoch})",
 )
 
 SETTLE = Batch.update(
