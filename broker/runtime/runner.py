@@ -21,10 +21,10 @@ from broker.runtime.isolation.frames import Job
 from broker.runtime.isolation.isolation import CANCEL_SECONDS, open_isolation
 from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
 from broker.runtime.outgoing import Outgoing
+from broker.runtime.pending_documents import PendingDocuments, RunDocuments
 from broker.runtime.reports import Reports, RunReporter
 from broker.runtime.running import Running
 from broker.table.database import Database
-from broker.table.documents import AppDocuments
 from broker.table.rows import HandlerFacts
 
 log = structlog.get_logger("interapp.worker")
@@ -39,6 +39,7 @@ class Runner:
         database: Database,
         clock: Clock,
         outgoing: Outgoing,
+        documents: PendingDocuments,
         *,
         user: str,
         hooks: Hooks = NO_HOOKS,
@@ -51,7 +52,7 @@ class Runner:
         self._clock = clock
         self._user = user
         self._hooks = hooks
-        self._documents = AppDocuments(database, app.address)
+        self._documents = documents
         self._reports = Reports(database, clock, outgoing)
         self._isolation = open_isolation(app, clock)
         self._loops = threading.local()
@@ -126,7 +127,7 @@ class Runner:
                 user=self._user,
                 timeout_seconds=handler.timeout_seconds or 0.0,
             )
-            return self._isolation.run(handler, job, self._documents, reporter, running)
+            return self._isolation.run(handler, job, RunDocuments(self._documents, running), reporter, running)
         context = running.context or self._context(running, seed, handler, reporter)
         token = current_run.set(Run((*seed, "direct")))
         try:
@@ -143,7 +144,7 @@ class Runner:
             app=app,
             envelope=running.row.envelope,
             attempt=running.row.attempt,
-            documents=Documents(self._documents),
+            documents=Documents(RunDocuments(self._documents, running)),
             outbox=Outbox(source=app, seed=seed, user=self._user, now_us=self._clock.now_us, codecs=codecs),
             cancel_requested=running.is_cancelled,
             codecs=codecs,

@@ -28,6 +28,8 @@ class Running:
     """Of that, what the table shows."""
     phases: Phases | None = None
     """How far it has come; None for a handler without phases."""
+    read_documents: bool = False
+    """Whether its handler read some of the app's documents."""
     context: Context[Any] | None = None
     """What the middleware knows the run by; None when there is none."""
 
@@ -51,10 +53,14 @@ DueOf = Callable[[Claimed], int | None]
 class Batch:
     """Rows in the order in which they were claimed. Each is started, or given back, by exactly one thread."""
 
-    def __init__(self, lease: Lease, rows: Sequence[Claimed], claimed_at: float) -> None:
+    def __init__(
+        self, lease: Lease, rows: Sequence[Claimed], claimed_at: float, *, counts: Callable[[Settlement], None]
+    ) -> None:
+        """``counts`` learns of each outcome that counts, before anybody can commit it."""
         self.lease = lease
         self.claimed_at = claimed_at
         self._rest = deque(rows)
+        self._counts = counts
         self._later: list[Claimed] = []
         self._done: list[Settlement] = []
         self._running: Running | None = None
@@ -82,6 +88,7 @@ class Batch:
             if self._abandoned:
                 return False
             self._running = None
+            self._counts(settlement)
             self._done.append(settlement)
             return True
 

@@ -9,7 +9,13 @@ LONGEST_PAUSE_SECONDS = 10 * 365 * 86_400.0
 
 
 def to_settlement(
-    row: Claimed, outcome: Outcome, *, started_us: int, finished_us: int, phases: str | None = None
+    row: Claimed,
+    outcome: Outcome,
+    *,
+    started_us: int,
+    finished_us: int,
+    phases: str | None = None,
+    read_documents: bool = False,
 ) -> Settlement:
     """Return what is to become of the row."""
     match outcome:
@@ -24,6 +30,7 @@ def to_settlement(
                 phases=phases,
                 started_us=started_us,
                 finished_us=finished_us,
+                read_documents=read_documents,
             )
         case Failed():
             return Settlement(
@@ -35,6 +42,7 @@ def to_settlement(
                 phases=phases,
                 started_us=started_us,
                 finished_us=finished_us,
+                read_documents=read_documents,
             )
         case Retry():
             return Settlement(
@@ -48,4 +56,5 @@ def to_settlement(
                 phases=phases,
                 started_us=started_us,
                 finished_us=finished_us,
+                read_documents=read_documents,
             )

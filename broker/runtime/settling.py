@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import structlog
 
 from broker.errors import Superseded, TableError, TableUnavailable
-from broker.handlers.outcome import Failed
+from broker.handlers.outcome import Failed, Retry
 from broker.handlers.run import shortened
 from broker.lifecycle.state import Reason
 from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
@@ -51,9 +51,11 @@ class Settling:
             raise
         except TableError:
             # One of the outcomes cannot be stored. Alone, each shows whether it is the one; it must not stop the slot.
-            settled, stored = self._table.settle(lease, [], rest), list[Settlement]()
+            settled, stored, lost = self._table.settle(lease, [], rest), list[Settlement](), False
             for item in done:
-                alone, kept = self._settle_alone(lease, item)
+                wanted = _run_again(item) if lost and item.read_documents else item
+                alone, kept = self._settle_alone(lease, wanted)
+                lost = lost or (kept is not item and bool(item.effects.documents))
                 settled += alone
                 stored.append(kept)
             return settled, stored
@@ -73,3 +75,14 @@ class Settling:
                 phases=item.phases,
             )
             return self._table.settle(lease, [failed]), failed
+
+
+def _run_again(item: Settlement) -> Settlement:
+    """Return another run for a message whose handler may have read documents that were never kept."""
+    return to_settlement(
+        item.row,
+        Retry(0.0, "it may have read what the outcome before it wrote, which could not be stored", counted=False),
+        started_us=item.started_us,
+        finished_us=item.finished_us,
+        phases=item.phases,
+    )

@@ -22,6 +22,7 @@ from broker.runtime.holding import Holding, Post
 from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.pace import Pace
+from broker.runtime.pending_documents import PendingDocuments
 from broker.runtime.receiving import Receiving
 from broker.runtime.reports import show_progress
 from broker.runtime.runner import Runner
@@ -29,6 +30,7 @@ from broker.runtime.running import Batch, Running
 from broker.runtime.settlements import to_settlement
 from broker.runtime.settling import Settling
 from broker.runtime.vigil import Sight
+from broker.table.documents import AppDocuments
 from broker.table.leases import LeaseRow
 from broker.table.rows import Claimed, Lease, Settlement
 from broker.table.store import HandlerTable
@@ -78,11 +80,13 @@ class Worker:
         self._holding = holding
         self._services = services
         self._clock = services.clock
+        self._documents = PendingDocuments(AppDocuments(services.table.database, app.address))
         self._runner = Runner(
             app,
             services.table.database,
             services.clock,
             services.outgoing,
+            self._documents,
             user=services.transport.user,
             hooks=services.hooks,
         )
@@ -282,6 +286,7 @@ class Worker:
                 log.exception("unexpected; going on", app=self.app.address)
                 self._detail = f"{type(exc).__name__}: {exc}"
                 self._unclear, self._unsettled = True, None
+                self._documents.clear()
                 pause = TABLE_PAUSE_SECONDS
             if self._stopping.is_set() and self._unsettled is None:
                 self._holding.drop(free=True)
@@ -364,7 +369,7 @@ class Worker:
         if not claimed:
             return more
         self._claims += 1
-        batch = self._batch = Batch(lease, claimed, self._clock.monotonic())
+        batch = self._batch = Batch(lease, claimed, self._clock.monotonic(), counts=self._show_documents)
         self._receiving.claimed(row.envelope.identity for row in claimed)
         self._run_batch(batch, asked)
         with self._committing:
@@ -393,6 +398,7 @@ class Worker:
                 started_us=started_us,
                 finished_us=self._clock.now_us(),
                 phases=running.phase_times(),
+                read_documents=running.read_documents,
             )
             if not batch.finish(settlement):
                 late = running.row.envelope.message_id
@@ -423,6 +429,7 @@ class Worker:
         self._settling.settle(batch.lease, done, rest)
         self._unsettled = None
         for item in done:
+            self._documents.drop(item.effects.documents)
             if item.state is State.WAITING:
                 self._due_later(item.due_us - item.finished_us)
         self._receiving.settled(item.row.envelope.identity for item in done)
@@ -431,6 +438,10 @@ class Worker:
             for row in later:
                 self._due_later((row.due_us or 0) - self._clock.now_us())
             self._receiving.settled(row.envelope.identity for row in later)
+
+    def _show_documents(self, settlement: Settlement) -> None:
+        """Let the next handler find what this outcome wrote, though it is not committed yet."""
+        self._documents.add(settlement.effects.documents)
 
     def _free(self, batch: Batch) -> None:
         """Commit what a slow handler keeps waiting, and give back what it keeps from starting."""
@@ -477,6 +488,7 @@ class Worker:
             late = item.row.envelope.message_id
             log.warning("outcome refused: another worker took the lease", app=self.app.address, id=late)
         self._unsettled = None
+        self._documents.clear()
         self._batch = None
         self._recalled = False
         self._lease_lost.clear()

@@ -95,6 +95,8 @@ class Settlement:
     started_us: int = 0
     finished_us: int = 0
     effects: Effects = field(default_factory=Effects)
+    read_documents: bool = False
+    """Its handler read some, among them what outcomes before it may have written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 from contract.databases import Place
+from pydantic import BaseModel
 
 from broker.errors import (
     InvalidMessage,
@@ -425,6 +426,66 @@ def test_an_outcome_that_cannot_be_stored_fails_alone(site: Site) -> None:
     assert "cannot be stored" in row["error"]
     site.row(one, State.SUCCEEDED)
     assert desk.ran == [1, 2]
+
+
+# Documents.
+
+
+class Count(Command[None]):
+    kind: ClassVar[str] = "test.count"
+    storable: bool = True
+
+
+class Counted(BaseModel):
+    n: int = 0
+
+
+def counting() -> Handlers:
+    """Return a handler that counts in a document, and one that says how far it is."""
+    handlers = Handlers("test")
+
+    @handlers.handles(Count, retry=NO_RETRY)
+    def count(message: Count, ctx: Context[Desk]) -> None:
+        known = ctx.documents.get("counts", "all", Counted) or Counted()
+        ctx.documents.put("counts", "all", Counted(n=known.n + 1))
+        if not message.storable:
+            ctx.documents.put("\udce9", "key", known)
+
+    @handlers.handles(Note)
+    def note(_message: Note, ctx: Context[Desk]) -> None:
+        found = ctx.documents.all("counts", Counted)
+        ctx.resource.ran.append(found["all"].n if found else 0)
+
+    return handlers
+
+
+def test_a_handler_finds_what_the_one_before_it_wrote(site: Site) -> None:
+    """Messages that count in a document all count, though the outcomes of many are committed together."""
+    host, desk = site.host(), Desk()
+    host.add(app(counting(), desk))
+    client = host.client(PARENT)
+    for _ in range(3):
+        client.send_call([each for _ in range(100) for each in (Count(), Note(n=0))], to=CHILD)
+    site.all_succeeded(600)
+    (document,) = site.place.select("SELECT * FROM documents")
+    assert Counted.model_validate_json(document["body"]).n == 300
+    assert desk.ran == list(range(1, 301))
+
+
+def test_nothing_is_built_on_an_outcome_that_came_to_nothing(site: Site) -> None:
+    """What read a document that could not be stored with its outcome runs again, and finds the one before it."""
+    host, desk = site.host(), Desk()
+    client = host.client(PARENT)
+    host.add(app(counting(), desk))
+    # The worker learns that handlers are quick, and claims several rows at a time.
+    client.send_call([Note(n=n) for n in range(200)], to=CHILD)
+    site.all_succeeded(200)
+    call: list[Command[None]] = [Count(), Count(), Count(storable=False), Count(), Count()]
+    message_ids = client.send_call(call, to=CHILD)
+    for message_id in message_ids:
+        site.row(message_id, State.FAILED if message_id == message_ids[2] else State.SUCCEEDED)
+    (document,) = site.place.select("SELECT * FROM documents")
+    assert Counted.model_validate_json(document["body"]).n == 4
 
 
 # Order and waiting.

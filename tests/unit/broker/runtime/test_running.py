@@ -27,7 +27,7 @@ def outcome(row: Claimed) -> Settlement:
 
 def batch(count: int) -> Batch:
     """Return a batch with rows 0, 1, …."""
-    return Batch(LEASE, [claimed(seq) for seq in range(count)], 0.0)
+    return Batch(LEASE, [claimed(seq) for seq in range(count)], 0.0, counts=list[Settlement]().append)
 
 
 def start(made: Batch) -> Running:
