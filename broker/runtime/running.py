@@ -65,6 +65,8 @@ class Batch:
         self._done: list[Settlement] = []
         self._running: Running | None = None
         self._abandoned = False
+        self.gave_back = False
+        """Whether rows were handed over that had not been started."""
         self._lock = threading.Lock()
 
     def start_next(self, now: float, due_of: DueOf | None = None) -> Running | None:
@@ -81,6 +83,11 @@ class Batch:
                     return self._running
                 self._later.append(replace(row, due_us=due_us))
             return None
+
+    def add(self, rows: Sequence[Claimed]) -> None:
+        """Add rows that were claimed after these."""
+        with self._lock:
+            self._rest.extend(rows)
 
     def finish(self, settlement: Settlement) -> bool:
         """Keep the outcome of the running row; return False when it came too late: the thread was given up."""
@@ -102,6 +109,7 @@ class Batch:
             done, rest = self._done, [*self._later, *self._rest]
             self._done, self._later = [], []
             self._rest.clear()
+            self.gave_back = self.gave_back or bool(rest)
             return done, rest
 
     def take_back(self, done: list[Settlement], rest: list[Claimed]) -> None:

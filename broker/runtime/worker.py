@@ -1,11 +1,12 @@
 """The worker: one app in one process. From a ring to a claim, its handlers, their outcomes, and the acknowledgement.
 
 One thread does all of it, in this order and for a batch at a time: take deliveries in, hold the lease, claim, run, commit,
-publish, acknowledge. When a handler outlives its timeout, the thread is given up and another goes on.
+publish, acknowledge. Only where rows pile up, another one claims the next batch while this one runs. When a handler outlives its
+timeout, the thread is given up and another goes on.
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from math import ceil
 
@@ -17,6 +18,7 @@ from broker.handlers.outcome import Outcome
 from broker.handlers.rate import Limits
 from broker.lifecycle.clock import Clock, WallWatch
 from broker.lifecycle.state import State
+from broker.runtime.ahead import Ahead, Claim
 from broker.runtime.app import App
 from broker.runtime.holding import Holding, Post
 from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
@@ -47,6 +49,9 @@ SLOW_SECONDS = 0.1
 TABLE_PAUSE_SECONDS = 0.5
 """Pause before the table is tried again."""
 
+AHEAD_FROM_ROWS = 10
+"""How large a batch must be for the next one to be claimed while it runs: handlers that take their time wait for no claim."""
+
 DUE_MARGIN_SECONDS = 0.005
 """Added to a row's due time on the monotonic clock, so that the wall clock agrees that it is due."""
 
@@ -67,12 +72,24 @@ class Services:
     hooks: Hooks = NO_HOOKS
 
 
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """What the table is to be told of claimed rows before anything else."""
+
+    lease: Lease
+    done: list[Settlement]
+    rest: list[Claimed]
+    """To be given back."""
+
+
 class GivenUp(Exception):
     """This thread's handler outlived its timeout; another thread went on in its place."""
 
 
 class Worker:
     """Serves one app with one handler at a time."""
+
+    ahead_from_rows = AHEAD_FROM_ROWS
 
     def __init__(self, app: App[ResourceT], worker_id: str, holding: Holding, services: Services) -> None:
         self.app = app
@@ -108,7 +125,8 @@ class Worker:
         self._wall = WallWatch(services.clock)
         self._released = False
         self._batch: Batch | None = None
-        self._unsettled: tuple[Batch, list[Settlement], list[Claimed]] | None = None
+        self._unsettled: Unsettled | None = None
+        self._ahead: Ahead | None = None
         self._detail = ""
         self._doubt = ""
         self._claims = 0
@@ -285,10 +303,10 @@ class Worker:
                 # Nothing known gets here. What was claimed is unclear; a worker that ends in silence would be worse.
                 log.exception("unexpected; going on", app=self.app.address)
                 self._detail = f"{type(exc).__name__}: {exc}"
-                self._unclear, self._unsettled = True, None
+                self._unclear, self._unsettled, self._ahead = True, None, None
                 self._documents.clear()
                 pause = TABLE_PAUSE_SECONDS
-            if self._stopping.is_set() and self._unsettled is None:
+            if self._stopping.is_set() and self._unsettled is None and self._ahead is None:
                 self._holding.drop(free=True)
                 self._receiving.acknowledge()
                 self._ended.set()
@@ -297,8 +315,9 @@ class Worker:
     def _turn(self) -> float | None:
         """Do everything that is to do now; return how long to pause, or None to wait for a ring."""
         self._holding.pay_debts()
+        self._call_off()
         if self._unsettled is not None:
-            self._commit(*self._unsettled)
+            self._commit(self._unsettled)
         self._receiving.take_in()
         if self._stopping.is_set():
             return None
@@ -346,10 +365,36 @@ class Worker:
         self._recalled = True
 
     def _claim_and_run(self) -> bool:
-        """Claim a batch, run it, commit it; return whether there may be more."""
+        """Claim a batch, or take the one that was claimed ahead, run it, commit it; return whether there may be more."""
         lease = self._holding.lease
         if lease is None:
             return False
+        claim = None
+        if self._ahead is not None:
+            ahead, self._ahead = self._ahead, None
+            claim = ahead.take()
+        if claim is None:
+            claim = self._claim(self._ready_to_claim(lease), ahead=False)
+        if not claim.rows:
+            return claim.more
+        self._claims += 1
+        batch = self._batch = Batch(lease, claim.rows, claim.ended, counts=self._show_documents)
+        self._receiving.claimed(row.envelope.identity for row in claim.rows)
+        if claim.more and len(claim.rows) >= self.ahead_from_rows and self._limits is None:
+            self._claim_ahead(lease)
+        through = self._run_batch(batch, claim)
+        with self._committing:
+            done, rest = batch.hand_over()
+            self._batch = None
+            self._unsettled = Unsettled(lease, done, rest)
+            if batch.gave_back or not through:
+                # What comes next must not begin before these have.
+                self._call_off()
+            self._commit(self._unsettled)
+        return claim.more or batch.gave_back
+
+    def _ready_to_claim(self, lease: Lease) -> Lease:
+        """Make claimable what a claim of unknown end, or a clock that was set back, withholds; return the lease to claim under."""
         if self._unclear:
             # Nobody knows what the last claim took, if its commit came through: a new epoch makes those rows claimable.
             lease = self._holding.renew_epoch(lease)
@@ -358,35 +403,53 @@ class Worker:
             # The predecessor's clock, or ours before a restart, may have been ahead.
             self._services.table.release(lease)
             self._released = True
+        return lease
+
+    def _claim(self, lease: Lease, *, ahead: bool) -> Claim:
         arrivals = self._receiving.arrivals()
         limit = self._pace.claim_size()
         asked = self._clock.monotonic()
         try:
-            claimed, more = self._services.table.claim(lease, self._runner.facts_of, limit=limit, arrivals=arrivals)
+            rows, more = self._services.table.claim(
+                lease, self._runner.facts_of, limit=limit, arrivals=arrivals, ahead=ahead
+            )
         except TableUnavailable:
             self._unclear = True
             raise
-        if not claimed:
-            return more
-        self._claims += 1
-        batch = self._batch = Batch(lease, claimed, self._clock.monotonic(), counts=self._show_documents)
-        self._receiving.claimed(row.envelope.identity for row in claimed)
-        self._run_batch(batch, asked)
-        with self._committing:
-            done, rest = batch.hand_over()
-            self._batch = None
-            self._commit(batch, done, rest)
-        return more or bool(rest)
+        return Claim(rows, more, asked, self._clock.monotonic(), ahead)
 
-    def _run_batch(self, batch: Batch, asked: float) -> None:
-        """Run the rows of a batch in order, but those whose kind was started too often lately. Raises GivenUp."""
-        first = True
+    def _claim_ahead(self, lease: Lease) -> None:
+        """Begin to claim the next rows, on a thread of its own, while the present ones run."""
+        self._ahead = Ahead(lease, lambda: self._claim(lease, ahead=True), threading.Event())
+        threading.Thread(target=self._ahead.run, name=f"claim {self.app.address}", daemon=True).start()
+
+    def _call_off(self) -> None:
+        """Let what was claimed ahead be given back, when its claim has ended. Raises Superseded."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return
+        try:
+            claim = ahead.take()
+        except TableUnavailable:
+            # Nobody knows what it took: the next claim sees to that.
+            return
+        if claim is not None and claim.rows:
+            before = self._unsettled or Unsettled(ahead.lease, [], [])
+            self._unsettled = replace(before, rest=[*before.rest, *claim.rows])
+
+    def _run_batch(self, batch: Batch, claim: Claim) -> bool:
+        """Run the rows of a batch in order, but those whose kind was started too often lately.
+
+        Return whether what was claimed after them may begin. Raises GivenUp.
+        """
+        # The first row may be late, or a slow machine would give everything back for ever.
+        first = not claim.ahead
         limits = self._limits
-        due_of = None if limits is None else lambda row: self._due_of(limits, row, asked)
+        due_of = None if limits is None else lambda row: self._due_of(limits, row, claim.asked)
         while not self._must_give_back(batch, first=first):
             running = batch.start_next(self._clock.monotonic(), due_of)
             if running is None:
-                break
+                return True
             first = False
             started_us = self._clock.now_us()
             outcome = self._runner.run(running)
@@ -410,6 +473,7 @@ class Worker:
             if settlement.state is not State.SUCCEEDED and running.row.envelope.stop_on_failure:
                 # What follows of its call must not begin before this one has succeeded.
                 break
+        return False
 
     def _due_of(self, limits: Limits, row: Claimed, asked: float) -> int | None:
         """Return when a row may start at the earliest, in microseconds since 1970; None: now."""
@@ -417,17 +481,17 @@ class Worker:
         return None if seconds is None else self._clock.now_us() + ceil(seconds * 1_000_000)
 
     def _must_give_back(self, batch: Batch, *, first: bool) -> bool:
-        # The first row may be late, or a slow machine would give everything back for ever.
         late = not first and self._clock.monotonic() - batch.claimed_at > BATCH_SECONDS
         return late or self._lease_lost.is_set() or self._stopping.is_set()
 
     # Outcomes: the worker's thread, or the one that watches it.
 
-    def _commit(self, batch: Batch, done: list[Settlement], rest: list[Claimed]) -> None:
+    def _commit(self, unsettled: Unsettled) -> None:
         """Commit outcomes; while the table is away they are kept and tried again before anything else."""
-        self._unsettled = (batch, done, rest)
-        self._settling.settle(batch.lease, done, rest)
+        self._unsettled = unsettled
+        self._settling.settle(unsettled.lease, unsettled.done, unsettled.rest)
         self._unsettled = None
+        done, rest = unsettled.done, unsettled.rest
         for item in done:
             self._documents.drop(item.effects.documents)
             if item.state is State.WAITING:
@@ -446,11 +510,15 @@ class Worker:
     def _free(self, batch: Batch) -> None:
         """Commit what a slow handler keeps waiting, and give back what it keeps from starting."""
         with self._committing:
+            if self._batch is not batch:
+                return
+            if self._ahead is not None:
+                batch.add(self._ahead.take_rows_at_hand())
             done, rest = batch.hand_over()
             if not done and not rest:
                 return
             try:
-                self._commit(batch, done, rest)
+                self._commit(Unsettled(batch.lease, done, rest))
             except Superseded:
                 self.lease_lost(batch.lease)
             except Exception:
@@ -474,7 +542,7 @@ class Worker:
         done, rest = batch.hand_over()
         self._batch = None
         # The new thread commits before it does anything else.
-        self._unsettled = (batch, [*done, settlement], rest)
+        self._unsettled = Unsettled(batch.lease, [*done, settlement], rest)
         self._go_on()
         self._wake.set()
         self._runner.ended(running, outcome, seconds)
@@ -483,11 +551,10 @@ class Worker:
 
     def _stand_by(self) -> None:
         """Superseded: drop what is in hand, let go, and queue up behind the others."""
-        _, refused, _ = self._unsettled or (None, [], [])
-        for item in refused:
+        for item in self._unsettled.done if self._unsettled is not None else ():
             late = item.row.envelope.message_id
             log.warning("outcome refused: another worker took the lease", app=self.app.address, id=late)
-        self._unsettled = None
+        self._unsettled = self._ahead = None
         self._documents.clear()
         self._batch = None
         self._recalled = False

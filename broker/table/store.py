@@ -69,14 +69,21 @@ class HandlerTable:
         return {identity: standing[kept.identity] for identity, kept in delivered.items() if kept.identity in standing}
 
     def claim(
-        self, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[tuple[str, str], int]
+        self,
+        lease: Lease,
+        facts_of: FactsOf,
+        *,
+        limit: int,
+        arrivals: Mapping[tuple[str, str], int],
+        ahead: bool = False,
     ) -> tuple[list[Claimed], bool]:
         """Move the first due rows to ``processing``, committed; return them in order, and whether there may be more.
 
         The order is that of their priorities, the highest first, and within one that in which they were sent.
 
-        ``arrivals`` tells when a delivery came, by (message id, user), in microseconds. Raises Superseded when the
-        lease is no longer held, TableUnavailable.
+        ``arrivals`` tells when a delivery came, by (message id, user), in microseconds. ``ahead``: others run meanwhile, so that
+        their worker's death does not tell that it was one of these, even of a single one. Raises Superseded when the lease is no
+        longer held, TableUnavailable.
         """
         now_us = self._clock.now_us()
         with self.database.write() as connection:
@@ -95,7 +102,7 @@ class HandlerTable:
             plan = plan_claim(candidates, now_ms=now_us // 1000)
             self._drop(connection, lease, plan, now_us)
             cancel_rest(connection, [d.row.seq for d in plan.drop if d.row.stop_on_failure], lease.worker, now_us)
-            claimed = self._take(connection, lease, facts_of, plan, now_us, arrivals)
+            claimed = self._take(connection, lease, facts_of, plan, now_us, arrivals, ahead=ahead)
         # Fewer than were asked for, and all of them taken: what comes now rings.
         return claimed, len(candidates) >= limit or len(claimed) < len(candidates)
 
@@ -223,6 +230,8 @@ class HandlerTable:
         plan: ClaimPlan,
         now_us: int,
         arrivals: Mapping[tuple[str, str], int],
+        *,
+        ahead: bool,
     ) -> list[Claimed]:
         if not plan.take:
             return []
@@ -238,7 +247,7 @@ class HandlerTable:
                     "received_us": arrivals.get(take.row.identity, now_us),
                     "handler": facts.name if facts else None,
                     "max_attempts": facts.max_attempts if facts else None,
-                    "alone": len(plan.take) == 1,
+                    "alone": len(plan.take) == 1 and not ahead,
                     "suspect": take.suspect,
                     "crashes": take.crashes,
                     "seen_claims": take.row.claims,

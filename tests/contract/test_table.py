@@ -814,6 +814,17 @@ def test_what_kills_its_worker_again_and_again_ends_as_poison(place: Place) -> N
     assert place.row("n000")["crashes"] == 3
 
 
+def test_a_death_tells_nothing_of_a_row_that_was_claimed_ahead(place: Place) -> None:
+    """A row that was claimed alone while others ran is not counted as what killed the worker; it runs alone next time."""
+    place.send(message("next"))
+    lease = place.lease("host:1/a")
+    place.table.claim(lease, lambda _kind: None, limit=1, arrivals={}, ahead=True)
+    place.leases.found_dead(lease.worker)
+    (again,) = place.claim(place.lease("host:2/b"))
+    row = place.row("next")
+    assert (again.attempt, row["crashes"], bool(row["suspect"]), bool(row["alone"])) == (2, 0, True, True)
+
+
 def test_a_worker_that_is_only_silent_makes_nothing_poison(place: Place) -> None:
     """Losing the lease without having died, however often, never counts against a message."""
     place.send(message("n"))

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from broker.errors import Superseded, TableError
 from broker.lifecycle.state import State
+from broker.runtime.ahead import Claim
 from broker.runtime.holding import Holding
 from broker.runtime.receiving import Receiving
 from broker.runtime.running import Batch
@@ -94,7 +95,13 @@ def no_mark(patch: Patch) -> None:
     chosen: ContextVar[Callable[[Iterable[Candidate]], Iterable[Candidate]]] = ContextVar("chosen")
 
     def claim_above_mark(
-        table: HandlerTable, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[Identity, int]
+        table: HandlerTable,
+        lease: Lease,
+        facts_of: FactsOf,
+        *,
+        limit: int,
+        arrivals: Mapping[Identity, int],
+        ahead: bool,
     ) -> tuple[list[Claimed], bool]:
         mark = marks.get(lease, 0)
 
@@ -102,7 +109,7 @@ def no_mark(patch: Patch) -> None:
             return row.seq > mark or row.attempts > 0 or row.identity in arrivals
 
         chosen.set(lambda rows: islice(filter(seen, rows), limit))
-        claimed, more = claim(table, lease, facts_of, limit=limit + 100, arrivals=arrivals)
+        claimed, more = claim(table, lease, facts_of, limit=limit + 100, arrivals=arrivals, ahead=ahead)
         marks[lease] = max([mark, *(row.seq for row in claimed)])
         return claimed, more
 
@@ -189,6 +196,19 @@ def unclear_take(patch: Patch) -> None:
     patch.setattr(Holding, "_try", lambda _holding, take: take())
 
 
+# Two of what is claimed ahead, which the model does not know.
+
+
+def call_off(patch: Patch) -> None:
+    """Begin what was claimed ahead, whatever has become of the rows before it."""
+    patch.setattr(Worker, "_call_off", lambda _worker: None)
+
+
+def gave_back(patch: Patch) -> None:
+    """Forget that rows were given back while a slow handler before them ran."""
+    patch.setattr(Batch, "gave_back", property(lambda _batch: False, lambda _batch, _gave: None), raising=False)
+
+
 # Settings: what must be as it is elsewhere for a rule to matter. They break no promise while the rule is on.
 
 
@@ -196,7 +216,13 @@ def claims_as_in_postgresql(patch: Patch) -> None:
     """Let others act between the look for candidates and the claim, which SQLite does not allow."""
 
     def claim(
-        table: HandlerTable, lease: Lease, facts_of: FactsOf, *, limit: int, arrivals: Mapping[Identity, int]
+        table: HandlerTable,
+        lease: Lease,
+        facts_of: FactsOf,
+        *,
+        limit: int,
+        arrivals: Mapping[Identity, int],
+        ahead: bool,
     ) -> tuple[list[Claimed], bool]:
         now_us = table._clock.now_us()
         values = {
@@ -212,7 +238,7 @@ def claims_as_in_postgresql(patch: Patch) -> None:
             store._hold(connection, lease)
             plan = plan_claim(found, now_ms=now_us // 1000)
             table._drop(connection, lease, plan, now_us)
-            claimed = table._take(connection, lease, facts_of, plan, now_us, arrivals)
+            claimed = table._take(connection, lease, facts_of, plan, now_us, arrivals, ahead=ahead)
             return claimed, len(found) >= limit or len(claimed) < len(found)
 
     patch.setattr(HandlerTable, "claim", claim)
@@ -223,9 +249,9 @@ def late_threads_write(patch: Patch) -> None:
     run_batch, finish = Worker._run_batch, Batch.finish
     tables: dict[int, HandlerTable] = {}
 
-    def running(worker: Worker, batch: Batch, asked: float) -> None:
+    def running(worker: Worker, batch: Batch, claim: Claim) -> bool:
         tables[id(batch)] = worker._services.table
-        run_batch(worker, batch, asked)
+        return run_batch(worker, batch, claim)
 
     def finishing(batch: Batch, settlement: Settlement) -> bool:
         in_time = finish(batch, settlement)

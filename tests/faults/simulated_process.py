@@ -17,14 +17,17 @@ from broker.handlers.context import Context
 from broker.handlers.outcome import Outcome
 from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.clock import ManualClock
+from broker.runtime.ahead import Ahead
 from broker.runtime.app import App
 from broker.runtime.holding import Holding
 from broker.runtime.outgoing import Outgoing
+from broker.runtime.pace import Pace
 from broker.runtime.presence import Presence
 from broker.runtime.running import Batch, Running
 from broker.runtime.worker import Services, Worker
 from broker.table.database import Database
 from broker.table.leases import Leases, WorkerStart
+from broker.table.rows import Lease
 from broker.table.store import HandlerTable
 
 APP = "m1000-a.clk1"
@@ -92,8 +95,18 @@ class SimulatedLiveness:
         """Do nothing: who is gone holds no lock."""
 
 
+class FewAtOnce(Pace):
+    """Claims are batches from the beginning, and so small that there often is another to claim ahead."""
+
+    def claim_size(self) -> int:
+        """Return a few."""
+        return 3
+
+
 class SimulatedWorker(Worker):
-    """The real worker on strands instead of threads of its own."""
+    """The real worker on strands instead of threads of its own; any two rows are enough for it to claim ahead."""
+
+    ahead_from_rows = 2
 
     def __init__(self, process: "Process", app: App[Any], holding: Holding, services: Services) -> None:
         self._process = process
@@ -101,12 +114,16 @@ class SimulatedWorker(Worker):
         self._wake = self._receiving._wake = SimulatedEvent(process.strands, process.clock.monotonic)  # type: ignore[assignment]
         self._receiving._wake = self._wake.set
         self._ended = SimulatedEvent(process.strands, process.clock.monotonic)
-        for _ in range(8):
-            self._pace.ran(0.0)  # so that claims are batches from the beginning
+        self._pace = FewAtOnce()
 
     def _go_on(self) -> None:
         # At the start, and in place of a thread that was given up: a real thread there would run when it likes.
         self._thread = self._process.strands.begin(self._work)
+
+    def _claim_ahead(self, lease: Lease) -> None:
+        ended = SimulatedEvent(self._process.strands, self._process.clock.monotonic)
+        self._ahead = Ahead(lease, lambda: self._claim(lease, ahead=True), ended)
+        self._process.strands.begin(self._ahead.run)
 
     def _give_up(self, batch: Batch, running: Running, outcome: Outcome) -> None:
         self._process.witness.given_up(self._process)

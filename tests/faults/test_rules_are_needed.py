@@ -1,7 +1,7 @@
 """Each rule of delivery is needed: without it a short schedule breaks a promise that it keeps with it.
 
-The rules and their names are those of the executable model, with two of the product's own about lost answers. The schedules
-run the real worker and table, with one rule taken away from outside (``rules_switched_off``).
+The rules and their names are those of the executable model, with the product's own about lost answers and claims ahead.
+The schedules run the real worker and table, with one rule taken away from outside (``rules_switched_off``).
 
 Where the product has a second net below a rule, or the simulation's database allows less than a server's, a *setting*
 takes that away in both runs, so that the rule alone decides:
@@ -187,6 +187,21 @@ SCHEDULES = [
             ("run", 2, 20),
         ],
         broken="not final at the end",
+    ),
+    Schedule(
+        rule=off.call_off,
+        script=rung("ok ok in-order ok ok ok", "starts x3"),
+        broken="x3 starts before x2, which asked to be waited for",
+    ),
+    Schedule(
+        rule=off.gave_back,
+        script=[
+            *rung("slow ok ok ok ok ok", "x3 waiting -> processing"),
+            ("run", 0, 2, False),
+            ("advance", 0.15),
+            ("run", 0, 60),
+        ],
+        broken="overtaken: x3 is handled before x1",
     ),
 ]
 

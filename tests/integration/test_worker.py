@@ -32,6 +32,7 @@ from broker.messages.message import Command, Event, Reply
 from broker.runtime.app import App
 from broker.runtime.client import Client
 from broker.runtime.host import Host
+from broker.runtime.pace import CLAIM_MOST
 from broker.settings import InterAppSettings
 from broker.table import operator_acts
 from broker.table.liveness import open_liveness
@@ -711,6 +712,58 @@ def test_a_slow_handler_holds_up_no_outcome(site: Site) -> None:
     site.all_succeeded(205)
     assert desk.ran == list(range(204))
     assert {row["attempts"] for row in site.place.rows()} == {1}
+
+
+def test_a_slow_handler_holds_up_nothing_that_was_claimed_ahead(site: Site) -> None:
+    """While a handler takes its time, what was claimed to come after its batch waits again too; then all goes on in order."""
+    handlers = noting()
+
+    @handlers.handles(Other)
+    def other(_message: Other, ctx: Context[Desk]) -> None:
+        ctx.resource.wait(ctx)
+
+    host, desk = site.host(), Desk()
+    host.add(app(handlers, desk))
+    client = host.client(PARENT)
+    # The worker learns that handlers are quick, and claims as many rows as it ever does.
+    client.send_call([Note(n=n) for n in range(200)], to=CHILD)
+    site.all_succeeded(200)
+    count = 3 * CLAIM_MOST
+    client.send_call([Other(), *(Note(n=n) for n in range(200, 199 + count))], to=CHILD)
+    assert desk.entered.wait(PATIENCE_S)
+    expected = {"succeeded": 200, "processing": 1, "waiting": count - 1}
+    eventually(lambda: site.states() == expected, timeout=PATIENCE_S, what="the table tells the truth")
+    tried = sum(row["claims"] == 1 and row["state"] == "waiting" for row in site.place.rows())
+    assert tried > CLAIM_MOST, "some were claimed ahead, or this proves nothing"
+    desk.go_on.set()
+    site.all_succeeded(200 + count)
+    assert desk.ran == list(range(199 + count))
+    assert {row["attempts"] for row in site.place.rows()} == {1}
+
+
+def test_stopping_gives_back_what_was_claimed_ahead(site: Site) -> None:
+    """A host that stops in the midst of a backlog leaves nothing in processing, and what it leaves is handled in order."""
+    handlers = noting()
+
+    @handlers.handles(Other)
+    def other(_message: Other, ctx: Context[Desk]) -> None:
+        ctx.resource.entered.set()
+
+    host, desk = site.host(), Desk()
+    host.add(app(handlers, desk))
+    client = host.client(PARENT)
+    client.send_call([Note(n=n) for n in range(200)], to=CHILD)
+    site.all_succeeded(200)
+    count = 10 * CLAIM_MOST
+    client.send_call([Note(n=n) for n in range(200, 200 + CLAIM_MOST)], to=CHILD)
+    client.send_call([Other(), *(Note(n=n) for n in range(200 + CLAIM_MOST, 199 + count))], to=CHILD)
+    assert desk.entered.wait(PATIENCE_S)
+    host.stop()
+    assert site.states().keys() <= {"succeeded", "waiting"}
+    assert {row["attempts"] for row in site.place.rows() if row["state"] == "waiting"} <= {0}
+    site.host().add(app(handlers, desk))
+    site.all_succeeded(200 + count)
+    assert desk.ran == list(range(199 + count))
 
 
 def test_stopping_finishes_what_runs_and_gives_the_rest_back(site: Site) -> None:

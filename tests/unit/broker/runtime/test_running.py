@@ -194,3 +194,23 @@ def test_rows_that_may_not_start_yet_are_passed_over() -> None:
     made.take_back(done, rest)
     assert made.start_next(1.0) is None, "they still wait"
     assert [(row.seq, row.due_us) for row in made.hand_over()[1]] == [(0, 77), (1, 77), (3, 88)]
+
+
+def test_rows_that_are_added_come_last() -> None:
+    """What was claimed after these rows is started after them, and given back after them."""
+    made = batch(2)
+    made.add([claimed(2), claimed(3)])
+    for seq in range(3):
+        made.finish(outcome(start(made).row))
+        assert not made.gave_back, seq
+    _, rest = made.hand_over()
+    assert [row.seq for row in rest] == [3]
+    assert made.gave_back
+
+
+def test_outcomes_alone_give_nothing_back() -> None:
+    """A batch whose outcomes are taken early has still given nothing back."""
+    made = batch(1)
+    made.finish(outcome(start(made).row))
+    made.hand_over()
+    assert not made.gave_back
