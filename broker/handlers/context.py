@@ -1,7 +1,7 @@
 """What a handler gets beside its message."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Generic, Protocol, TypeVar
@@ -11,10 +11,11 @@ from pydantic import BaseModel
 from broker.handlers.reporter import KeptReports, Reporter, checked_partial, progress_json
 from broker.lifecycle.address import checked_address, is_address
 from broker.lifecycle.ids import derived_id
+from broker.lifecycle.record import record
 from broker.messages.codec import encode, encode_as_said
 from broker.messages.codecs import JSON_ONLY, Codecs
 from broker.messages.due import at_ms
-from broker.messages.effects import DocumentWrite, Effects
+from broker.messages.effects import NO_EFFECTS, DocumentWrite, Effects
 from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Event, Message, Reply
 from broker.messages.priority import checked_priority
@@ -70,6 +71,8 @@ class Documents:
 
     def writes(self) -> tuple[DocumentWrite, ...]:
         """Return what is to be committed."""
+        if not self._writes:
+            return ()
         return tuple(DocumentWrite(collection, key, body) for (collection, key), body in self._writes.items())
 
 
@@ -148,6 +151,8 @@ class Outbox:
 
     def effects(self, documents: tuple[DocumentWrite, ...] = ()) -> Effects:
         """Return everything collected."""
+        if not (self._sent or self._events or documents):
+            return NO_EFFECTS
         return Effects(tuple(self._sent), tuple(self._events), documents)
 
     def _envelope(
@@ -187,7 +192,7 @@ class Outbox:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Context(Generic[ResourceT]):
     """One run of one handler: what it works on, which message this is, and where its effects are collected."""
 

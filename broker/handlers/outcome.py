@@ -1,9 +1,9 @@
 """What became of one run of a handler."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from broker.lifecycle.state import Reason
-from broker.messages.effects import Effects
+from broker.messages.effects import NO_EFFECTS, Effects
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class Succeeded:
 
     reply_kind: str = ""
     reply: bytes | None = None
-    effects: Effects = field(default_factory=Effects)
+    effects: Effects = NO_EFFECTS
     reply_version: int = 1
 
 

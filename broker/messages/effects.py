@@ -27,3 +27,7 @@ class Effects:
     def __bool__(self) -> bool:
         """Tell whether there is anything to commit."""
         return bool(self.sent or self.events or self.documents)
+
+
+NO_EFFECTS = Effects()
+"""What most runs of handlers add."""

@@ -1,9 +1,9 @@
 """The envelope: a message's bytes and everything that travels beside them."""
 
-from dataclasses import dataclass
+from broker.lifecycle.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Envelope:
     """One message to one destination, as it travels and as it lies in the handler table.
 

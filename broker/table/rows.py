@@ -1,10 +1,11 @@
 """What the handler table hands out and takes in: plain values, no behaviour."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from broker.lifecycle.record import record
 from broker.lifecycle.state import Reason, State
-from broker.messages.effects import Effects
+from broker.messages.effects import NO_EFFECTS, Effects
 from broker.messages.envelope import Envelope
 
 
@@ -29,7 +30,7 @@ FactsOf = Callable[[str], HandlerFacts | None]
 """From a kind to its handler; None when the app has none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Claimed:
     """A row in state ``processing`` that this worker may run and settle."""
 
@@ -46,7 +47,7 @@ class Claimed:
     """Set on a row that is given back for a later time; None: it is due at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Candidate:
     """A row that the next claim may take, in the order in which it was sent."""
 
@@ -74,7 +75,7 @@ class Candidate:
     """The row as it is once it is claimed; None when its body was left out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Settlement:
     """What is to become of a claimed row."""
 
@@ -94,7 +95,7 @@ class Settlement:
     reply: str | None = None
     started_us: int = 0
     finished_us: int = 0
-    effects: Effects = field(default_factory=Effects)
+    effects: Effects = NO_EFFECTS
     read_documents: bool = False
     """Its handler read some, among them what outcomes before it may have written."""
 
