@@ -1,4 +1,4 @@
-"""What only SQLite or only PostgreSQL knows of the tables: partial indexes, and numbers that are never given twice.
+"""What only SQLite or only PostgreSQL knows of the tables: partial indexes, numbers that are never given twice, room in a page.
 
 ``open`` and ``failed`` follow from ``state``; indexes name them and not ``state``, so that a claim (waiting to processing)
 changes no indexed value and PostgreSQL can keep the new row version beside the old one. ``due_us`` is 0 in rows that wait for no
@@ -14,6 +14,10 @@ from broker.table.schema import dead_letters, history, messages, metadata, outbo
 
 for table in (messages, outbox, history, dead_letters):
     table.dialect_kwargs["sqlite_autoincrement"] = True
+
+# Less than half: then a claim finds room for the new version of each row beside the old one, and writes to no index. What it leaves
+# behind makes room for the outcomes.
+messages.dialect_kwargs["postgresql_with"] = {"fillfactor": 45}
 
 sa.Index(
     "messages_open",

@@ -880,6 +880,22 @@ def test_the_migrations_make_the_tables_of_the_schema(place: Place) -> None:
     assert made == described(place)
 
 
+def test_a_claim_keeps_rows_in_their_pages(postgres_url: str) -> None:
+    """On PostgreSQL the new version of each claimed row lies in the page of the old one, so that no index is written to."""
+    with Place.opened(postgres_url) as place:
+        place.send(*messages(100, body=b"1" * 1000))
+        before = pages(place)
+        assert len(set(before.values())) > 10, "all in one page would prove nothing"
+        assert len(place.claim(place.lease())) == 100
+        assert pages(place) == before
+
+
+def pages(place: Place) -> dict[str, int]:
+    """Return the page that each row lies in."""
+    rows = place.select("SELECT id, CAST((CAST(CAST(ctid AS text) AS point))[0] AS integer) AS page FROM messages")
+    return {row["id"]: row["page"] for row in rows}
+
+
 def test_the_revision_is_the_newest_migration() -> None:
     """REVISION names the head of the migrations, so that a program knows when its database is up to date."""
     config = Config()
