@@ -11,6 +11,8 @@ from broker.table.rows import Claimed, Lease
 class Claim:
     """What a claim took."""
 
+    lease: Lease
+    """Under which it was made, and its outcomes must be committed."""
     rows: Sequence[Claimed]
     more: bool
     """Whether there may be more to claim."""
@@ -25,8 +27,7 @@ class Claim:
 class Ahead:
     """One claim under way. ``run`` is for a thread of its own; what was claimed goes to whoever takes it first."""
 
-    def __init__(self, lease: Lease, claim: Callable[[], Claim], ended: threading.Event) -> None:
-        self.lease = lease
+    def __init__(self, claim: Callable[[], Claim], ended: threading.Event) -> None:
         self._claim = claim
         self._ended = ended
         self._lock = threading.Lock()

@@ -378,15 +378,15 @@ class Worker:
         if not claim.rows:
             return claim.more
         self._claims += 1
-        batch = self._batch = Batch(lease, claim.rows, claim.ended, counts=self._show_documents)
+        batch = self._batch = Batch(claim.lease, claim.rows, claim.ended, counts=self._show_documents)
         self._receiving.claimed(row.envelope.identity for row in claim.rows)
         if claim.more and len(claim.rows) >= self.ahead_from_rows and self._limits is None:
-            self._claim_ahead(lease)
+            self._claim_ahead(claim.lease)
         through = self._run_batch(batch, claim)
         with self._committing:
             done, rest = batch.hand_over()
             self._batch = None
-            self._unsettled = Unsettled(lease, done, rest)
+            self._unsettled = Unsettled(claim.lease, done, rest)
             if batch.gave_back or not through:
                 # What comes next must not begin before these have.
                 self._call_off()
@@ -416,11 +416,11 @@ class Worker:
         except TableUnavailable:
             self._unclear = True
             raise
-        return Claim(rows, more, asked, self._clock.monotonic(), ahead)
+        return Claim(lease, rows, more, asked, self._clock.monotonic(), ahead)
 
     def _claim_ahead(self, lease: Lease) -> None:
         """Begin to claim the next rows, on a thread of its own, while the present ones run."""
-        self._ahead = Ahead(lease, lambda: self._claim(lease, ahead=True), threading.Event())
+        self._ahead = Ahead(lambda: self._claim(lease, ahead=True), threading.Event())
         threading.Thread(target=self._ahead.run, name=f"claim {self.app.address}", daemon=True).start()
 
     def _call_off(self) -> None:
@@ -434,7 +434,7 @@ class Worker:
             # Nobody knows what it took: the next claim sees to that.
             return
         if claim is not None and claim.rows:
-            before = self._unsettled or Unsettled(ahead.lease, [], [])
+            before = self._unsettled or Unsettled(claim.lease, [], [])
             self._unsettled = replace(before, rest=[*before.rest, *claim.rows])
 
     def _run_batch(self, batch: Batch, claim: Claim) -> bool:

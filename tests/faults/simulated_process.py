@@ -122,7 +122,7 @@ class SimulatedWorker(Worker):
 
     def _claim_ahead(self, lease: Lease) -> None:
         ended = SimulatedEvent(self._process.strands, self._process.clock.monotonic)
-        self._ahead = Ahead(lease, lambda: self._claim(lease, ahead=True), ended)
+        self._ahead = Ahead(lambda: self._claim(lease, ahead=True), ended)
         self._process.strands.begin(self._ahead.run)
 
     def _give_up(self, batch: Batch, running: Running, outcome: Outcome) -> None:

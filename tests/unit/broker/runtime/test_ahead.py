@@ -18,7 +18,7 @@ ROW = Claimed(
     claims=1,
     generation=0,
 )
-CLAIM = Claim([ROW], more=True, asked=1.0, ended=2.0, ahead=True)
+CLAIM = Claim(LEASE, [ROW], more=True, asked=1.0, ended=2.0, ahead=True)
 
 
 def claimed() -> Claim:
@@ -33,12 +33,12 @@ def away() -> Claim:
 
 def test_whoever_takes_first_has_the_rows() -> None:
     """What was claimed is taken once, whichever of the two ways comes first."""
-    ahead = Ahead(LEASE, claimed, threading.Event())
+    ahead = Ahead(claimed, threading.Event())
     ahead.run()
     assert ahead.take() == CLAIM
     assert ahead.take() is None
     assert ahead.take_rows_at_hand() == ()
-    ahead = Ahead(LEASE, claimed, threading.Event())
+    ahead = Ahead(claimed, threading.Event())
     ahead.run()
     assert ahead.take_rows_at_hand() == [ROW]
     assert ahead.take() is None
@@ -53,7 +53,7 @@ def test_a_claim_under_way_is_waited_for_and_has_no_rows_at_hand() -> None:
         go_on.wait()
         return CLAIM
 
-    ahead = Ahead(LEASE, slowly, threading.Event())
+    ahead = Ahead(slowly, threading.Event())
     thread = threading.Thread(target=ahead.run)
     thread.start()
     began.wait()
@@ -65,7 +65,7 @@ def test_a_claim_under_way_is_waited_for_and_has_no_rows_at_hand() -> None:
 
 def test_what_went_wrong_is_told_to_who_takes() -> None:
     """An error of the claim is raised where its rows are wanted, once; its thread ends in peace."""
-    ahead = Ahead(LEASE, away, threading.Event())
+    ahead = Ahead(away, threading.Event())
     ahead.run()
     assert ahead.take_rows_at_hand() == ()
     with pytest.raises(TableUnavailable, match="away"):
