@@ -26,6 +26,11 @@ SQLITE_BUSY_SECONDS = 15
 
 SWITCH_PAUSE_SECONDS = 0.01
 
+TURN_SECONDS = 0.0005
+"""How long a SQLite writer pauses before it looks again whether another process has ended its transaction."""
+
+BEGIN_TO_WRITE = "BEGIN IMMEDIATE"
+
 EMPTY_OR_OURS = "SELECT count(*) = 0 OR max(name = 'alembic_version') FROM sqlite_schema"
 
 CONNECT_SECONDS = 5
@@ -215,7 +220,32 @@ def _prepare_postgresql(dbapi_connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
+    if not connection.get_execution_options().get("write"):
+        connection.exec_driver_sql("BEGIN")
+    elif not _began_to_write(connection.connection.driver_connection):
+        connection.exec_driver_sql(BEGIN_TO_WRITE)
+
+
+def _began_to_write(driver: Any) -> bool:
+    """Begin as soon as no other process writes; return whether that came to be.
+
+    SQLite itself looks again after longer and longer pauses, of up to a tenth of a second: a process that writes all the time
+    would hardly let another one in between.
+    """
+    deadline = time.monotonic() + SQLITE_BUSY_SECONDS
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                driver.execute(BEGIN_TO_WRITE)
+            except sqlite3.DatabaseError as error:
+                if not is_busy(error) or time.monotonic() > deadline:
+                    return False
+                time.sleep(TURN_SECONDS)
+            else:
+                return True
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}")
 
 
 def _drop_read_only(context: ExceptionContext) -> None:
