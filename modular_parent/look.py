@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from lantime.answer import DeviceAnswer
 from lantime.status.chassis import ChassisStatus
+from lantime.status.memory import Memory
 from lantime.status.notification import Notification
+from lantime.status.reported import Reported
+from lantime.status.slot import Slot
 from lantime.status.system import SystemStatus
 from modular_parent.inventory import SlotLook
 
@@ -23,18 +26,34 @@ class ChassisLook:
     """None when the device reported no list of them."""
 
 
-def read_look(answer: DeviceAnswer) -> ChassisLook:
+class LookMemory:
+    """What was read of the last answer's parts, so that the next one's are read only where they say something else."""
+
+    def __init__(self) -> None:
+        self.slots = Memory[Slot]()
+        self.modules = Memory[Reported]()
+        self.notifications = Memory[tuple[Notification, ...]]()
+
+    def next_answer(self) -> None:
+        """Begin with an answer."""
+        for memory in (self.slots, self.modules, self.notifications):
+            memory.next_answer()
+
+
+def read_look(answer: DeviceAnswer, memory: LookMemory | None = None) -> ChassisLook:
     """Return what a status answer says of the chassis and its slots.
 
     Further chassis objects (an expansion, inferred) add the slots whose ids the first does not have.
     Raises UnexpectedAnswer when the answer is no status.
     """
-    found = answer.chassis()
+    memory = memory or LookMemory()
+    memory.next_answer()
+    found = answer.chassis(memory=memory.slots)
     first = found[0]
     warnings = list(first.warnings)
     slots: dict[str, SlotLook] = {}
     for chassis in found:
-        modules = answer.modules(chassis=chassis.name)
+        modules = answer.modules(chassis=chassis.name, memory=memory.modules)
         for slot in chassis.slots:
             if slot.slot_id in slots:
                 warnings.append(f"slot {slot.slot_id} of {chassis.name} is left out: {first.name} has one of that id")
@@ -49,5 +68,5 @@ def read_look(answer: DeviceAnswer) -> ChassisLook:
         complete=all(c.slots_complete for c in found),
         warnings=tuple(warnings),
         system=system,
-        notifications=answer.notifications(),
+        notifications=answer.notifications(memory=memory.notifications),
     )

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from pydantic import JsonValue
 
+from lantime.status.memory import Memory
 from lantime.status.slot import read_slot_id
 from lantime.status.values import mapping, members, pick
 
@@ -12,10 +14,11 @@ _DEEPEST = 32
 """Levels that are kept: a module's deepest known value is on the sixth, a recursive reader takes a thousand."""
 _LARGEST = 2**63 - 1
 
+Reported = dict[str, JsonValue]
+"""A module as the device reported it."""
 
-def reported_module(
-    answer: Mapping[str, object], slot_id: str, *, chassis: str = "chassis0"
-) -> dict[str, JsonValue] | None:
+
+def reported_module(answer: Mapping[str, object], slot_id: str, *, chassis: str = "chassis0") -> Reported | None:
     """Return the ``module`` object of a slot in a status answer; None when there is no such slot or no module in it.
 
     Equal to what the device sent but for what databases and other readers refuse: NUL and lone surrogates are taken
@@ -27,12 +30,18 @@ def reported_module(
     return None
 
 
-def reported_modules(answer: Mapping[str, object], *, chassis: str = "chassis0") -> dict[str, dict[str, JsonValue]]:
+def reported_modules(
+    answer: Mapping[str, object], *, chassis: str = "chassis0", memory: Memory[Reported] | None = None
+) -> dict[str, Reported]:
     """Return the modules of all slots, each as ``reported_module`` returns it, by slot id."""
+    memory = memory or Memory()
     found: dict[str, Mapping[str, object]] = {}
     for slot_id, module in _modules(answer, chassis):
         found.setdefault(slot_id, module)
-    return {slot_id: _as_stored(module) for slot_id, module in found.items()}
+    return {
+        slot_id: memory.read((chassis, slot_id), module, partial(_as_stored, module))
+        for slot_id, module in found.items()
+    }
 
 
 def _modules(answer: Mapping[str, object], chassis: str) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -45,7 +54,7 @@ def _modules(answer: Mapping[str, object], chassis: str) -> Iterator[tuple[str, 
             yield slot_id, module
 
 
-def _as_stored(module: Mapping[str, object]) -> dict[str, JsonValue]:
+def _as_stored(module: Mapping[str, object]) -> Reported:
     return {_text(key): _storable(value, _DEEPEST) for key, value in module.items()}
 
 
