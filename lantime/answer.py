@@ -1,7 +1,7 @@
 """Reading an HTTP answer of a device: its JSON, or the error that says what it is instead. No I/O."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -77,9 +77,9 @@ class DeviceAnswer:
         """Return a module of a status answer as the device reported it (see ``reported_module``), or None."""
         return reported_module(self.body, slot_id, chassis=chassis)
 
-    def modules(self, *, chassis: str = "chassis0", memory: Memory[Reported] | None = None) -> dict[str, Reported]:
-        """Return every module of a chassis by its slot id, each as ``module`` returns it."""
-        return reported_modules(self.body, chassis=chassis, memory=memory)
+    def modules(self, slot_ids: Container[str], *, chassis: str = "chassis0") -> dict[str, Reported]:
+        """Return the modules of these slots of a chassis by slot id, each as ``module`` returns it."""
+        return reported_modules(self.body, slot_ids, chassis=chassis)
 
     def system(self) -> SystemStatus:
         """Return what a status answer says of the device as a system."""

@@ -6,7 +6,6 @@ from lantime.answer import DeviceAnswer
 from lantime.status.chassis import ChassisStatus
 from lantime.status.memory import Memory
 from lantime.status.notification import Notification
-from lantime.status.reported import Reported
 from lantime.status.slot import Slot
 from lantime.status.system import SystemStatus
 from modular_parent.inventory import SlotLook
@@ -27,17 +26,22 @@ class ChassisLook:
 
 
 class LookMemory:
-    """What was read of the last answer's parts, so that the next one's are read only where they say something else."""
+    """What was read of the last answer, so that of the next one only what says something else is read."""
 
     def __init__(self) -> None:
         self.slots = Memory[Slot]()
-        self.modules = Memory[Reported]()
         self.notifications = Memory[tuple[Notification, ...]]()
+        self.looks: dict[str, SlotLook] = {}
 
     def next_answer(self) -> None:
         """Begin with an answer."""
-        for memory in (self.slots, self.modules, self.notifications):
-            memory.next_answer()
+        self.slots.next_answer()
+        self.notifications.next_answer()
+
+    def look(self, slot: Slot) -> SlotLook | None:
+        """Return the last look at a slot that says the same as then; None when it was read anew."""
+        before = self.looks.get(slot.slot_id)
+        return before if before is not None and before.slot is slot else None
 
 
 def read_look(answer: DeviceAnswer, memory: LookMemory | None = None) -> ChassisLook:
@@ -53,12 +57,15 @@ def read_look(answer: DeviceAnswer, memory: LookMemory | None = None) -> Chassis
     warnings = list(first.warnings)
     slots: dict[str, SlotLook] = {}
     for chassis in found:
-        modules = answer.modules(chassis=chassis.name, memory=memory.modules)
+        looks = {slot.slot_id: memory.look(slot) for slot in chassis.slots}
+        anew = {slot_id for slot_id, look in looks.items() if look is None}
+        modules = answer.modules(anew, chassis=chassis.name) if anew else {}
         for slot in chassis.slots:
             if slot.slot_id in slots:
                 warnings.append(f"slot {slot.slot_id} of {chassis.name} is left out: {first.name} has one of that id")
                 continue
-            slots[slot.slot_id] = SlotLook(slot, modules.get(slot.slot_id))
+            slots[slot.slot_id] = looks[slot.slot_id] or SlotLook(slot, modules.get(slot.slot_id))
+    memory.looks = slots
     system = answer.system()
     if not system.reported:
         warnings.append("the device reports nothing of its system: what is shown of it is what it reported last")

@@ -1,12 +1,10 @@
 """A module's JSON as the device reported it, made safe to send and to store."""
 
 import math
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Container, Iterator, Mapping
 
 from pydantic import JsonValue
 
-from lantime.status.memory import Memory
 from lantime.status.slot import read_slot_id
 from lantime.status.values import mapping, members, pick
 
@@ -31,26 +29,23 @@ def reported_module(answer: Mapping[str, object], slot_id: str, *, chassis: str 
 
 
 def reported_modules(
-    answer: Mapping[str, object], *, chassis: str = "chassis0", memory: Memory[Reported] | None = None
+    answer: Mapping[str, object], slot_ids: Container[str], *, chassis: str = "chassis0"
 ) -> dict[str, Reported]:
-    """Return the modules of all slots, each as ``reported_module`` returns it, by slot id."""
-    memory = memory or Memory()
-    found: dict[str, Mapping[str, object]] = {}
-    for slot_id, module in _modules(answer, chassis):
-        found.setdefault(slot_id, module)
-    return {
-        slot_id: memory.read((chassis, slot_id), module, partial(_as_stored, module))
-        for slot_id, module in found.items()
-    }
+    """Return the modules of these slots, each as ``reported_module`` returns it, by slot id."""
+    return {slot_id: _as_stored(module) for slot_id, module in _modules(answer, chassis) if slot_id in slot_ids}
 
 
 def _modules(answer: Mapping[str, object], chassis: str) -> Iterator[tuple[str, Mapping[str, object]]]:
     data = mapping(answer.get("data"))
     status = data if chassis in data else mapping(data.get("status"))
+    met: set[str] = set()
     for object_id, entry in members(pick(mapping(status.get(chassis)), "slots")):
         slot_id = read_slot_id(entry, object_id)
+        if slot_id is None or slot_id in met:
+            continue
+        met.add(slot_id)
         module = pick(entry, "module")
-        if slot_id is not None and isinstance(module, Mapping):
+        if isinstance(module, Mapping):
             yield slot_id, module
 
 

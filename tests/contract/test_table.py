@@ -169,6 +169,15 @@ def test_subscriptions_are_what_the_app_last_said(place: Place) -> None:
     assert [row["kind"] for row in place.rows()] == ["test.both", "test.new"]
 
 
+def test_who_waits_for_no_confirm_asks_once(place: Place) -> None:
+    """A relay with nothing to publish again, as it is nearly always, costs the table one statement."""
+    place.send(message("not old enough", sent_us=500))
+    statements: list[str] = []
+    sa.event.listen(place.database.engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
+    assert place.table.unconfirmed([SENDER], user="", before_us=500, limit=10) == []
+    assert len([one for one in statements if one.startswith("SELECT")]) == 1
+
+
 def test_what_is_not_confirmed_is_found_until_it_is_taken_out(place: Place) -> None:
     """The relay finds what its own senders committed and RabbitMQ never confirmed, oldest first, and nothing else."""
     sent = [message(f"n{number}", sent_us=100 + number) for number in range(4)]

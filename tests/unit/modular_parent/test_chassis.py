@@ -421,22 +421,17 @@ def test_a_poll_reads_at_once_what_it_compares_with(chassis: Chassis, kept: Kept
     assert kept.unannounced == []
 
 
-def test_what_the_device_says_again_is_not_read_again(chassis: Chassis, device: Device) -> None:
-    """Of two answers that say the same, the second one's slots, modules and notifications are those of the first."""
-    device.more = reports()
+def test_what_the_device_says_again_is_not_read_again(chassis: Chassis) -> None:
+    """A poll that is told the same of a slot as the one before takes what was read then."""
     chassis.refresh()
     before = chassis._look
-    device.hold(clk1=tcr(), clk2=GPS, pwr1=None)
     chassis.refresh()
     after = chassis._look
     assert before is not None
     assert after is not None
-    assert after.notifications is before.notifications
-    for slot, look in (after.slots or {}).items():
-        assert before.slots is not None
-        assert (look.slot, look.module) == (before.slots[slot].slot, before.slots[slot].module)
-        assert look.slot is before.slots[slot].slot
-        assert look.module is before.slots[slot].module
+    assert before.slots
+    assert after.slots is not None
+    assert all(look is before.slots[slot] for slot, look in after.slots.items())
 
 
 def test_a_quiet_poll_writes_what_changed(chassis: Chassis, kept: Kept, device: Device, clock: ManualClock) -> None:
