@@ -185,3 +185,17 @@ def test_what_says_the_same_is_not_read_again() -> None:
     assert second.slots["clk1"] is first.slots["clk1"]
     assert second.slots["clk2"].module == TCR
     assert second.notifications is first.notifications
+
+
+def test_another_api_version_is_read_as_such() -> None:
+    """A slot that says the same as before under another version of the API is read anew: more may be expected of it."""
+    memory = LookMemory()
+    slots = {"slots": [slot("clk1", {**TCR, "mrs": [{"object-id": "priority0"}]})]}
+    missing = []
+    for version in ("8.1", "20.1"):
+        made = read_look(answer(chassis0=slots, **{"rest-api": {"api-version": version}}), memory)
+        assert made.slots is not None
+        status = made.slots["clk1"].slot.status
+        assert status is not None
+        missing.append("mrs-status" in status.missing)
+    assert missing == [False, True]
