@@ -1,18 +1,18 @@
 """Reading an HTTP answer of a device: its JSON, or the error that says what it is instead. No I/O."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import JsonValue
-
 from lantime.errors import ApiDisabled, DeviceError, LoginRefused, Refusal, SlotNotFound, UnexpectedAnswer, WriteRefused
 from lantime.status.api_version import ApiVersion, read_api_version
 from lantime.status.chassis import ChassisStatus, parse_status
+from lantime.status.memory import Memory
 from lantime.status.notification import Notification, read_notifications
-from lantime.status.reported import reported_module, reported_modules
+from lantime.status.reported import Reported, reported_module, reported_modules
+from lantime.status.slot import Slot
 from lantime.status.system import SystemStatus, parse_system
 from lantime.status.values import integer, mapping, pick, text
 
@@ -49,7 +49,10 @@ class RawAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceAnswer:
-    """A JSON answer of the device: its ``body`` (one object) and the API version it names."""
+    """A JSON answer of the device: its ``body`` (one object) and the API version it names.
+
+    Who reads one answer after the other gives a ``memory`` of each sort: parts that say the same as before are not read again.
+    """
 
     url: str
     body: Mapping[str, object]
@@ -66,25 +69,27 @@ class DeviceAnswer:
         count = len(found) if isinstance(found, list) else integer(found)
         return count if count is not None and count >= 0 else None
 
-    def chassis(self) -> list[ChassisStatus]:
+    def chassis(self, *, memory: Memory[Slot] | None = None) -> list[ChassisStatus]:
         """Return every chassis in a status answer. Raises UnexpectedAnswer when this is no status."""
-        return parse_status(self.body, url=self.url)
+        return parse_status(self.body, url=self.url, memory=memory)
 
-    def module(self, slot_id: str, *, chassis: str = "chassis0") -> dict[str, JsonValue] | None:
+    def module(self, slot_id: str, *, chassis: str = "chassis0") -> Reported | None:
         """Return a module of a status answer as the device reported it (see ``reported_module``), or None."""
         return reported_module(self.body, slot_id, chassis=chassis)
 
-    def modules(self, *, chassis: str = "chassis0") -> dict[str, dict[str, JsonValue]]:
-        """Return every module of a chassis by its slot id, each as ``module`` returns it."""
-        return reported_modules(self.body, chassis=chassis)
+    def modules(self, slot_ids: Container[str], *, chassis: str = "chassis0") -> dict[str, Reported]:
+        """Return the modules of these slots of a chassis by slot id, each as ``module`` returns it."""
+        return reported_modules(self.body, slot_ids, chassis=chassis)
 
     def system(self) -> SystemStatus:
         """Return what a status answer says of the device as a system."""
         return parse_system(self.body)
 
-    def notifications(self) -> tuple[Notification, ...] | None:
+    def notifications(
+        self, *, memory: Memory[tuple[Notification, ...]] | None = None
+    ) -> tuple[Notification, ...] | None:
         """Return the notifications in a status answer; None when it lists none at all."""
-        return read_notifications(self.body)
+        return read_notifications(self.body, memory=memory)
 
 
 def read_answer(raw: RawAnswer) -> DeviceAnswer:

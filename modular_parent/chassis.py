@@ -10,7 +10,7 @@ from broker.observe.health import Check
 from broker.runtime.client import Client, Transaction
 from lantime.alarms.chassis import device_finding, slot_findings
 from lantime.alarms.finding import Finding
-from lantime.alarms.keep import dismiss_alarm, keep_alarms
+from lantime.alarms.keep import KEPT_OF_ALARMS, dismiss_alarm, keep_alarms
 from lantime.alarms.rules import DEFAULT_RULES, AlarmRules
 from lantime.alarms.step import Place
 from lantime.client import LantimeClient
@@ -37,12 +37,15 @@ from lantime.http_sessions.recorder import Recorder
 from modular_parent.clocks import keep_clocks
 from modular_parent.inventory import SlotDiff, compare
 from modular_parent.keeping import keep_notifications, keep_system
-from modular_parent.look import ChassisLook, read_look
+from modular_parent.look import ChassisLook, LookMemory, read_look
 from modular_parent.replacement import succeed
 from modular_parent.sparing import worth_writing
 from modular_parent.sync import SYNC, SyncRecord
 
 log = structlog.get_logger("interapp.chassis")
+
+_KEPT = (CHASSIS, SYSTEM, NOTIFICATIONS, SLOTS, CLOCKS, *KEPT_OF_ALARMS)
+"""Collections that every poll is compared with."""
 
 
 class Chassis:
@@ -65,6 +68,7 @@ class Chassis:
         self._clock = clock
         self._rules = rules
         self._writing = threading.RLock()
+        self._memory = LookMemory()
         self._look: ChassisLook | None = None
         self._looked_at: datetime | None = None
         self._problem = "not polled yet"
@@ -87,12 +91,12 @@ class Chassis:
         """
         with self._writing:
             try:
-                look = read_look(self._device.status())
+                look = read_look(self._device.status(), self._memory)
             except DeviceError as exc:
                 self._failed(str(exc))
                 raise
             now = self._now()
-            with self._client.transaction() as tx:
+            with self._client.transaction(reading=_KEPT) as tx:
                 # The first poll of a process is always written: it tells that there is one.
                 self._keep(tx, look, now, sparing=sparing and self._look is not None)
             self._look, self._looked_at = look, now
@@ -133,7 +137,7 @@ class Chassis:
 
     def inventory(self) -> Inventory:
         """Return what is known of the chassis and its slots. Raises TableUnavailable."""
-        with self._client.transaction() as tx:
+        with self._client.transaction(reading=(CHASSIS, SLOTS, SYSTEM, NOTIFICATIONS)) as tx:
             chassis = tx.documents.get(CHASSIS, self.address, ChassisRecord) or ChassisRecord()
             notifications = tx.documents.get(NOTIFICATIONS, self.address, NotificationsRecord)
             return Inventory(
@@ -252,7 +256,7 @@ class Chassis:
         if problem != self._problem:
             log.warning("the device gives no status; its last inventory stays", app=self.address, error=problem)
         self._problem = problem
-        with self._client.transaction() as tx:
+        with self._client.transaction(reading=(CHASSIS, *KEPT_OF_ALARMS)) as tx:
             self._keep_alarms(tx, [device_finding(problem)], self._now())
             record = tx.documents.get(CHASSIS, self.address, ChassisRecord) or ChassisRecord()
             if record.problem == problem:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 
 from pydantic import JsonValue
@@ -18,12 +19,17 @@ MISSED_POLLS = 2
 """How many polls in a row must leave something out before it counts as gone: a single one may be a partial answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotLook:
     """One slot as one poll saw it: its typed form, and the JSON of its module."""
 
     slot: Slot
     module: dict[str, JsonValue] | None
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells the module's status from another."""
+        return digest(self.module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,7 @@ def _compare_slot(
             "software": module.software or (inherited.software if inherited else None),
             "present": True,
             "app": child_address(chassis, slot) if is_tcr else None,
-            "module_digest": digest(look.module) if is_tcr else None,
+            "module_digest": look.digest if is_tcr else None,
         }
         | _clock_view(look.slot.status, inherited, now)
     )
@@ -117,7 +123,7 @@ def _compare_slot(
 def _unreadable(base: SlotRecord, before: SlotRecord | None, look: SlotLook) -> SlotDiff:
     """Return what it means that neither a module nor an empty slot was seen: nothing, but whoever serves it is told once."""
     served = base.present and base.app is not None
-    after = base.model_copy(update={"module_digest": digest(look.module)}) if served else base
+    after = base.model_copy(update={"module_digest": look.digest}) if served else base
     return SlotDiff(before, after, None, assign=False, report=served and after.module_digest != base.module_digest)
 
 

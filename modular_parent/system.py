@@ -90,12 +90,11 @@ def _is_told(led: Led) -> bool:
 def _still(before: Notification | None, seen: Notification) -> Notification:
     if before is None:
         return seen
-    return seen.model_copy(
-        update={
-            "triggered": before.triggered if seen.triggered is None else seen.triggered,
-            "last_triggered": seen.last_triggered or before.last_triggered,
-        }
-    )
+    triggered = before.triggered if seen.triggered is None else seen.triggered
+    last_triggered = seen.last_triggered or before.last_triggered
+    if (triggered, last_triggered) == (seen.triggered, seen.last_triggered):
+        return seen
+    return seen.model_copy(update={"triggered": triggered, "last_triggered": last_triggered})
 
 
 def _is_new(before: Notification | None, after: Notification, newest: datetime) -> bool:

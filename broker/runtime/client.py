@@ -231,15 +231,17 @@ class Client:
                 yield final_reply(command, found) if isinstance(found, Answer) else partial_reply(command, found)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, reading: Sequence[str] = ()) -> Iterator[Transaction]:
         """Collect messages, events and documents, and commit them together at the end of the block, or not at all.
 
-        Raises Superseded when this app's worker no longer holds the lease, and as ``send``.
+        ``reading`` names collections of documents that the block will read: all of them come in one statement, at its
+        begin. Raises Superseded when this app's worker no longer holds the lease, and as ``send``.
         """
         seed, user, now_us = self._seed(), self._transport.user, self._clock.now_us
+        documents = AppDocuments(self._table.database, self.source)
         transaction = Transaction(
             Outbox(source=self.source, seed=seed, user=user, now_us=now_us, by_content=True, codecs=self._codecs_of()),
-            Documents(AppDocuments(self._table.database, self.source)),
+            Documents(documents.read_ahead(reading) if reading else documents),
         )
         yield transaction
         effects = transaction.outbox.effects(transaction.documents.writes())

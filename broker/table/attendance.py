@@ -8,6 +8,15 @@ import sqlalchemy as sa
 from broker.table.database import Database
 from broker.table.schema import leases, messages, workers
 
+# Built once: whoever gives out work asks twice a second, and to build them takes longer than to run them.
+_APPS: sa.BindParameter[str] = sa.bindparam("apps", expanding=True)
+_THERE = (
+    sa.select(workers.c.id, workers.c.incarnation, workers.c.app, workers.c.beats, workers.c.status)
+    .where(workers.c.app.in_(_APPS), workers.c.ended_us.is_(None))
+    .order_by(workers.c.id)
+)
+_HELD = sa.select(leases.c.app, leases.c.worker).where(leases.c.app.in_(_APPS), leases.c.worker != "")
+
 
 @dataclass(frozen=True, slots=True)
 class Present:
@@ -30,15 +39,10 @@ class Attendance:
 
 def attendance(database: Database, apps: Collection[str]) -> Attendance:
     """Return who is there for these apps, by id, and who holds their leases. Raises TableUnavailable."""
-    there = (
-        sa.select(workers.c.id, workers.c.incarnation, workers.c.app, workers.c.beats, workers.c.status)
-        .where(workers.c.app.in_(apps), workers.c.ended_us.is_(None))
-        .order_by(workers.c.id)
-    )
-    held = sa.select(leases.c.app, leases.c.worker).where(leases.c.app.in_(apps), leases.c.worker != "")
+    asked = {"apps": apps}
     with database.read() as connection:
-        present = tuple(Present(*row) for row in connection.execute(there))
-        return Attendance(present, {row.app: row.worker for row in connection.execute(held)})
+        present = tuple(Present(*row) for row in connection.execute(_THERE, asked))
+        return Attendance(present, {row.app: row.worker for row in connection.execute(_HELD, asked)})
 
 
 def apps_with_open_rows(database: Database, apps: Collection[str], now_us: int) -> set[str]:

@@ -17,6 +17,14 @@ PUT = sa.text(
     """
 )
 
+COLLECTIONS = sa.select(documents.c.app, documents.c.collection, documents.c.key, documents.c.body).where(
+    documents.c.app.in_(sa.bindparam("apps", expanding=True)),
+    documents.c.collection.in_(sa.bindparam("collections", expanding=True)),
+)
+
+Collections = dict[str, dict[str, str]]
+"""The documents of one app: JSON by collection and key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -47,6 +55,38 @@ class AppDocuments:
     def read_all(self, collection: str) -> dict[str, str]:
         """Return every document of a collection: key to JSON. Raises TableUnavailable."""
         return {found.key: found.body for found in find_documents(self._database, collection, app=self._app)}
+
+    def read_ahead(self, collections: Sequence[str]) -> "ReadAhead":
+        """Read all of several collections in one statement. Raises TableUnavailable."""
+        return ReadAhead(self, find_collections(self._database, [self._app], collections)[self._app])
+
+
+class ReadAhead:
+    """The committed documents of one app, of which some collections were read at once; the others are read when asked for."""
+
+    def __init__(self, rest: AppDocuments, found: Collections) -> None:
+        self._rest = rest
+        self._found = found
+
+    def read(self, collection: str, key: str) -> str | None:
+        """Return a document's JSON, or None when there is none. Raises TableUnavailable."""
+        found = self._found.get(collection)
+        return self._rest.read(collection, key) if found is None else found.get(key)
+
+    def read_all(self, collection: str) -> dict[str, str]:
+        """Return every document of a collection: key to JSON. Raises TableUnavailable."""
+        found = self._found.get(collection)
+        return self._rest.read_all(collection) if found is None else dict(found)
+
+
+def find_collections(database: Database, apps: Sequence[str], collections: Sequence[str]) -> dict[str, Collections]:
+    """Return what each of these apps keeps in these collections, read in one statement. Raises TableUnavailable."""
+    with database.read() as connection:
+        rows = connection.execute(COLLECTIONS, {"apps": apps, "collections": collections}).all()
+    found: dict[str, Collections] = {app: {collection: {} for collection in collections} for app in apps}
+    for app, collection, key, body in rows:
+        found[app][collection][key] = body
+    return found
 
 
 def find_documents(database: Database, collection: str, *, app: str | None = None) -> list[Document]:

@@ -64,6 +64,8 @@ def unconfirmed(
         .order_by(outbox.c.number)
         .limit(limit)
     ).all()
+    if not entries:
+        return []
     taken: dict[int, list[Any]] = {}
     size = 0
     for entry in entries:

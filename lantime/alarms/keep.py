@@ -29,6 +29,9 @@ log = structlog.get_logger("interapp.alarms")
 ALARM_MEMORY = "alarm-memory"
 """Collection with the app's AlarmMemory, for the app alone."""
 
+KEPT_OF_ALARMS = (ALARMS, ALARM_MEMORY)
+"""Collections that every look is compared with."""
+
 HISTORY_LENGTH = 200
 """How many ended alarms an app keeps."""
 

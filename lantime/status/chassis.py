@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from lantime.errors import UnexpectedAnswer
 from lantime.status.api_version import adapter_for, read_api_version
+from lantime.status.memory import Memory
 from lantime.status.model import StatusModel
 from lantime.status.slot import Slot, parse_slot, read_slot_id
 from lantime.status.values import mapping, members, pick, raw, text
@@ -45,8 +47,10 @@ class ChassisStatus(StatusModel):
         return next((slot for slot in self.slots if slot.slot_id == slot_id), None)
 
 
-def parse_status(answer: Mapping[str, object], *, url: str = "") -> list[ChassisStatus]:
-    """Return every chassis of a status answer, ordered by name. ``url`` is for the error only.
+def parse_status(
+    answer: Mapping[str, object], *, url: str = "", memory: Memory[Slot] | None = None
+) -> list[ChassisStatus]:
+    """Return every chassis of a status answer, ordered by name. ``url`` is for the error only, ``memory`` is of its slots.
 
     The chassis are looked for in ``data`` (captured for ``/api/status``) and in ``data.status`` (seen in a third
     party's code for ``/api``). Raises UnexpectedAnswer when the answer is no status object: no ``data`` object,
@@ -58,7 +62,8 @@ def parse_status(answer: Mapping[str, object], *, url: str = "") -> list[Chassis
     found = _chassis(data) or _chassis(mapping(pick(data, "status")))
     if not found:
         raise UnexpectedAnswer("the status has no chassis object (chassis0, …)", url=url)
-    return [_parse(name, chassis, answer) for name, chassis in sorted(found.items(), key=_number)]
+    memory = memory or Memory()
+    return [_parse(name, chassis, answer, memory) for name, chassis in sorted(found.items(), key=_number)]
 
 
 def _chassis(data: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
@@ -72,12 +77,14 @@ def _number(item: tuple[str, object]) -> int:
     return int(item[0].removeprefix("chassis"))
 
 
-def _parse(name: str, chassis: Mapping[str, object], answer: Mapping[str, object]) -> ChassisStatus:
+def _parse(
+    name: str, chassis: Mapping[str, object], answer: Mapping[str, object], memory: Memory[Slot]
+) -> ChassisStatus:
     system = mapping(pick(answer, "system-information"))
     api = read_api_version(answer)
     _, compatibility = adapter_for(api.major)
     reported = pick(chassis, "slots")
-    listed = _slots(reported, api.major)
+    listed = _slots(name, reported, api.major, memory)
     return ChassisStatus(
         name=name,
         model=text(pick(chassis, "model")) or text(pick(system, "model")),
@@ -100,7 +107,7 @@ class _Listed:
     warnings: tuple[str, ...]
 
 
-def _slots(reported: object, api_major: int | None) -> _Listed:
+def _slots(chassis: str, reported: object, api_major: int | None, memory: Memory[Slot]) -> _Listed:
     """Read the slots by id, never by position: the order differs between versions (captured)."""
     if not isinstance(reported, list | Mapping):
         return _Listed((), complete=False, warnings=("the chassis reports no list of slots",))
@@ -115,7 +122,8 @@ def _slots(reported: object, api_major: int | None) -> _Listed:
         elif slot_id in slots:
             again.append(f"{slot_id!r} again")
         else:
-            slots[slot_id] = parse_slot(slot_id, entry, api_major=api_major)
+            parse = partial(parse_slot, slot_id, entry, api_major=api_major)
+            slots[slot_id] = memory.read((chassis, slot_id, api_major), entry, parse)
     nameless += ["no object"] * (len(reported) - len(listed))
     unreadable = [slot.slot_id for slot in slots.values() if slot.unreadable]
     warnings = []

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from typing import Self
 
+from lantime.status.memory import Memory
 from lantime.status.model import StatusModel
 from lantime.status.moment import read_moment
 from lantime.status.values import flag, mapping, members, pick, plain, raw, text
@@ -55,13 +57,19 @@ class Notification(StatusModel):
         return " ".join(self.id.replace("-", " ").replace("_", " ").split())
 
 
-def read_notifications(answer: Mapping[str, object]) -> tuple[Notification, ...] | None:
+def read_notifications(
+    answer: Mapping[str, object], *, memory: Memory[tuple[Notification, ...]] | None = None
+) -> tuple[Notification, ...] | None:
     """Read ``notification.events`` of a status answer (captured); None when it has no such list. Never raises."""
     data = mapping(answer.get("data"))
     holder = mapping(pick(data, "notification") or pick(mapping(data.get("status")), "notification"))
     reported = pick(holder, "events")
     if not isinstance(reported, list | Mapping):
         return None
+    return (memory or Memory()).read("events", reported, partial(_events, reported))
+
+
+def _events(reported: object) -> tuple[Notification, ...]:
     found: dict[str, Notification] = {}
     for name, entry in islice(members(reported), MOST_NOTIFICATIONS):
         if name and plain(name):

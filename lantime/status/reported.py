@@ -1,7 +1,7 @@
 """A module's JSON as the device reported it, made safe to send and to store."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from pydantic import JsonValue
 
@@ -12,10 +12,11 @@ _DEEPEST = 32
 """Levels that are kept: a module's deepest known value is on the sixth, a recursive reader takes a thousand."""
 _LARGEST = 2**63 - 1
 
+Reported = dict[str, JsonValue]
+"""A module as the device reported it."""
 
-def reported_module(
-    answer: Mapping[str, object], slot_id: str, *, chassis: str = "chassis0"
-) -> dict[str, JsonValue] | None:
+
+def reported_module(answer: Mapping[str, object], slot_id: str, *, chassis: str = "chassis0") -> Reported | None:
     """Return the ``module`` object of a slot in a status answer; None when there is no such slot or no module in it.
 
     Equal to what the device sent but for what databases and other readers refuse: NUL and lone surrogates are taken
@@ -27,25 +28,28 @@ def reported_module(
     return None
 
 
-def reported_modules(answer: Mapping[str, object], *, chassis: str = "chassis0") -> dict[str, dict[str, JsonValue]]:
-    """Return the modules of all slots, each as ``reported_module`` returns it, by slot id."""
-    found: dict[str, Mapping[str, object]] = {}
-    for slot_id, module in _modules(answer, chassis):
-        found.setdefault(slot_id, module)
-    return {slot_id: _as_stored(module) for slot_id, module in found.items()}
+def reported_modules(
+    answer: Mapping[str, object], slot_ids: Container[str], *, chassis: str = "chassis0"
+) -> dict[str, Reported]:
+    """Return the modules of these slots, each as ``reported_module`` returns it, by slot id."""
+    return {slot_id: _as_stored(module) for slot_id, module in _modules(answer, chassis) if slot_id in slot_ids}
 
 
 def _modules(answer: Mapping[str, object], chassis: str) -> Iterator[tuple[str, Mapping[str, object]]]:
     data = mapping(answer.get("data"))
     status = data if chassis in data else mapping(data.get("status"))
+    met: set[str] = set()
     for object_id, entry in members(pick(mapping(status.get(chassis)), "slots")):
         slot_id = read_slot_id(entry, object_id)
+        if slot_id is None or slot_id in met:
+            continue
+        met.add(slot_id)
         module = pick(entry, "module")
-        if slot_id is not None and isinstance(module, Mapping):
+        if isinstance(module, Mapping):
             yield slot_id, module
 
 
-def _as_stored(module: Mapping[str, object]) -> dict[str, JsonValue]:
+def _as_stored(module: Mapping[str, object]) -> Reported:
     return {_text(key): _storable(value, _DEEPEST) for key, value in module.items()}
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 _NO_VALUE = frozenset({"", "na", "unknown", "never", "none", "null"})
 _DECIMAL = re.compile(r"[-+]?\d{1,18}(\.\d{1,18})?([eE][-+]?\d{1,2})?")
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
+_NEITHER = re.compile(r"[\W_]+")
+"""Neither letters nor digits."""
 _LARGEST = 2**63 - 1
 """Beyond it no number of a device means anything, and no database would take it."""
 _LONGEST = 200
@@ -23,7 +25,7 @@ _FALSE = frozenset({"false", "no", "off", "0"})
 
 def plain(name: str) -> str:
     """Return ``name`` in lower case with letters and digits only: firmware versions differ in the rest."""
-    return "".join(character for character in name.lower() if character.isalnum())
+    return _NEITHER.sub("", name.lower())
 
 
 def raw(value: object) -> str | None:
@@ -37,7 +39,9 @@ def raw(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     # Unprintable characters (NUL, lone surrogates) cannot be stored by every database nor shown on a terminal.
-    kept = "".join(character if character.isprintable() else " " for character in value[: 2 * _LONGEST])
+    kept = value[: 2 * _LONGEST]
+    if not kept.isprintable():
+        kept = "".join(character if character.isprintable() else " " for character in kept)
     return " ".join(kept.split())[:_LONGEST] or None
 
 

@@ -87,6 +87,21 @@ def test_accept_commits_messages_events_and_documents_together(place: Place) -> 
     assert states(place) == ["waiting", "waiting"]
 
 
+def test_collections_are_read_at_once(place: Place) -> None:
+    """What is read ahead is one statement, whatever is asked for then; the rest is read when it is asked for."""
+    writes = tuple(DocumentWrite(of, key, f'"{of} {key}"') for of in ("a", "b", "c") for key in ("x", "y"))
+    place.table.accept(Effects(documents=writes), app=SENDER)
+    place.table.accept(Effects(documents=writes[:1]), app=APP)
+    documents = AppDocuments(place.database, SENDER)
+    statements: list[str] = []
+    sa.event.listen(place.database.engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
+    ahead = documents.read_ahead(("a", "b", "nothing"))
+    assert (ahead.read("a", "x"), ahead.read("b", "y"), ahead.read("a", "z")) == ('"a x"', '"b y"', None)
+    assert (ahead.read_all("b"), ahead.read_all("nothing")) == ({"x": '"b x"', "y": '"b y"'}, {})
+    assert len([one for one in statements if one.startswith("SELECT")]) == 1
+    assert (ahead.read("c", "x"), ahead.read_all("c")) == ('"c x"', {"x": '"c x"', "y": '"c y"'})
+
+
 def test_accept_commits_nothing_when_a_part_is_refused(place: Place) -> None:
     """When one part of an accept cannot be written, no other part of it is."""
     subscribe(place.database, APP, ["#.test.happened"])
@@ -152,6 +167,15 @@ def test_subscriptions_are_what_the_app_last_said(place: Place) -> None:
     for kind in ("test.old", "test.both", "test.new"):
         place.table.accept(Effects(events=(message(kind=kind, destination=""),)), app=SENDER)
     assert [row["kind"] for row in place.rows()] == ["test.both", "test.new"]
+
+
+def test_who_waits_for_no_confirm_asks_once(place: Place) -> None:
+    """A relay with nothing to publish again, as it is nearly always, costs the table one statement."""
+    place.send(message("not old enough", sent_us=500))
+    statements: list[str] = []
+    sa.event.listen(place.database.engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
+    assert place.table.unconfirmed([SENDER], user="", before_us=500, limit=10) == []
+    assert len([one for one in statements if one.startswith("SELECT")]) == 1
 
 
 def test_what_is_not_confirmed_is_found_until_it_is_taken_out(place: Place) -> None:

@@ -37,7 +37,7 @@ from lantime.http_sessions.kept import read_kept
 from lantime.http_sessions.recorder import Recorder
 from lantime.settings import LantimeSettings
 from lantime.simulator.server import Simulator
-from modular_parent.service import ChassisService
+from modular_parent.service import ChassisService, PoolService
 from servers.processes import eventually
 from tcr_child.pool import PoolMember
 
@@ -58,7 +58,11 @@ class Services:
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self._host)
-        for service in (ChassisService(self._settings, SystemClock()), PoolMember(self._settings, SystemClock())):
+        for service in (
+            ChassisService(self._settings, SystemClock()),
+            PoolService([CHASSIS], SystemClock()),
+            PoolMember(self._settings, SystemClock()),
+        ):
             service.start(self._host)
             self._stack.callback(service.stop)
         eventually(lambda: SLOT in self._host.apps(), what="the slot is served")

@@ -14,6 +14,7 @@ from integration.test_worker import PARENT, PATIENCE_S, Site
 from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.clock import SystemClock
 from broker.lifecycle.state import State
+from broker.messages.effects import DocumentWrite, Effects
 from broker.runtime.app import App
 from broker.runtime.host import Host
 from broker.settings import InterAppSettings
@@ -27,6 +28,7 @@ from tcr_child.pool import PoolMember
 from tcr_child.service import SlotService
 
 SETTINGS = LantimeSettings(name=PARENT)
+OTHER = "m3000-z"
 CLK1, CLK2 = child_address(PARENT, "clk1"), child_address(PARENT, "clk2")
 
 
@@ -40,11 +42,12 @@ class Yard:
         self.parents: list[Host] = []
         self.looks = threading.Semaphore(0)
 
-    def parent(self) -> Host:
-        """Start a parent: it assigns, and a test writes what it polled."""
+    def parent(self, *others: str) -> Host:
+        """Start a parent: it assigns, also for other chassis, and a test writes what it polled."""
         host = self.site.host()
-        host.add(App(address=PARENT, registry=HandlerRegistry[None]("yard"), resource=None))
-        assigner = Assigner(PARENT, host, SystemClock())
+        for chassis in (*others, PARENT):
+            host.add(App(address=chassis, registry=HandlerRegistry[None]("yard"), resource=None))
+        assigner = Assigner([*others, PARENT], host, SystemClock())
         needed = assigner._needed
 
         def noticed(*args: Any) -> set[str]:
@@ -261,6 +264,16 @@ def test_a_service_that_is_not_needed_ends_when_its_work_is_done(yard: Yard) -> 
     assert yard.site.place.row(later)["state"] == State.WAITING
     yard.slots("clk1")
     yard.site.row(later, State.SUCCEEDED)
+
+
+def test_the_trouble_of_one_chassis_is_its_own(yard: Yard) -> None:
+    """Slots are assigned although the inventory of another chassis of the same parent is damaged."""
+    damaged = Effects(documents=(DocumentWrite(SLOTS, "clk1", "no inventory"),))
+    yard.parent(OTHER)
+    yard.site.place.table.accept(damaged, app=OTHER)
+    yard.slots("clk1")
+    member = yard.member()
+    yard.wait_posts({"clk1": (member, None)})
 
 
 def test_an_unassigned_member_is_well_and_says_so(yard: Yard) -> None:

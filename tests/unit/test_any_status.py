@@ -1,7 +1,7 @@
 """Whatever JSON a device answers, parent and child go on, and what they understood stays."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -82,7 +82,7 @@ class Kept(KeptDocuments):
         self.sent: list[ReportModule] = []
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, reading: Sequence[str] = ()) -> Iterator[Transaction]:
         """Collect, and commit."""
         outbox = Outbox(source=ADDRESS, seed=("test",), user="", now_us=lambda: 0)
         transaction = Transaction(outbox, Documents(self))

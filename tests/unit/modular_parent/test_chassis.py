@@ -1,6 +1,6 @@
 """One poll of a chassis: what is kept and who is told, committed together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -54,9 +54,14 @@ def tcr(**more: Any) -> dict[str, Any]:
 
 
 class Kept:
-    """A client whose commits stay in memory, as the table would keep them; it can be away."""
+    """A client whose commits stay in memory, as the table would keep them; it can be away.
+
+    What is read although it was not announced is noted: it would be a statement of its own.
+    """
 
     def __init__(self) -> None:
+        self.announced: Sequence[str] = ()
+        self.unannounced: list[str] = []
         self.documents: dict[tuple[str, str], str] = {}
         self.sent: list[tuple[str, Any]] = []
         self.written: list[str] = []
@@ -65,16 +70,19 @@ class Kept:
 
     def read(self, collection: str, key: str) -> str | None:
         """Return a committed document."""
+        self._reads(collection)
         return self.documents.get((collection, key))
 
     def read_all(self, collection: str) -> dict[str, str]:
         """Return the committed documents of a collection."""
+        self._reads(collection)
         return {key: body for (of, key), body in self.documents.items() if of == collection}
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, reading: Sequence[str] = ()) -> Iterator[Transaction]:
         """Collect, and commit all or nothing."""
         self._count += 1
+        self.announced = reading
         outbox = Outbox(source=ADDRESS, seed=(self._count,), user="", now_us=lambda: 0)
         transaction = Transaction(outbox, Documents(self))
         yield transaction
@@ -103,6 +111,10 @@ class Kept:
     def chassis(self) -> ChassisRecord:
         """Return the committed record of the chassis."""
         return ChassisRecord.model_validate_json(self.documents[CHASSIS, ADDRESS])
+
+    def _reads(self, collection: str) -> None:
+        if collection not in self.announced:
+            self.unannounced.append(collection)
 
     def _message(self, envelope: Envelope) -> Any:
         return CLASSES[envelope.kind].model_validate_json(envelope.body)
@@ -395,6 +407,31 @@ def test_a_quiet_poll_writes_nothing(chassis: Chassis, kept: Kept, device: Devic
     assert sorted(kept.written) == [CHASSIS, SLOTS, SLOTS, SLOTS, SYSTEM]
     now = datetime.fromtimestamp(clock.now_us() / 1_000_000, UTC)
     assert (kept.chassis().last_poll, kept.slot("clk1").last_seen) == (now, now)
+
+
+def test_a_poll_reads_at_once_what_it_compares_with(chassis: Chassis, kept: Kept, device: Device) -> None:
+    """Every poll, one that gets no status too, announces all that it reads, so that it comes in one statement."""
+    device.more = reports()
+    for _ in range(2):
+        chassis.poll()
+        device.hold(clk1=tcr(mrs="new"), clk2=GPS, pwr1=None)
+    device.error = DeviceUnreachable(Problem.TIMEOUT, url="http://device")
+    with pytest.raises(DeviceUnreachable):
+        chassis.refresh()
+    assert kept.unannounced == []
+
+
+def test_what_the_device_says_again_is_not_read_again(chassis: Chassis) -> None:
+    """A poll that is told the same of a slot as the one before takes what was read then."""
+    chassis.refresh()
+    before = chassis._look
+    chassis.refresh()
+    after = chassis._look
+    assert before is not None
+    assert after is not None
+    assert before.slots
+    assert after.slots is not None
+    assert all(look is before.slots[slot] for slot, look in after.slots.items())
 
 
 def test_a_quiet_poll_writes_what_changed(chassis: Chassis, kept: Kept, device: Device, clock: ManualClock) -> None:

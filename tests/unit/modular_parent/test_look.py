@@ -1,9 +1,12 @@
 """Reading one status answer into what the inventory compares."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from broker.messages.codec import encode
@@ -11,7 +14,7 @@ from lantime.answer import DeviceAnswer, RawAnswer, read_answer
 from lantime.contract import ReportModule
 from lantime.errors import UnexpectedAnswer
 from lantime.status.slot import ModuleKind
-from modular_parent.look import ChassisLook, read_look
+from modular_parent.look import ChassisLook, LookMemory, read_look
 
 TCR: dict[str, JsonValue] = {"info": {"model": "tcr180", "serial-number": "1"}, "x": [1, {"y": None}]}
 
@@ -135,3 +138,64 @@ def test_half_characters_of_a_device_stop_no_poll() -> None:
     module = made.slots["clk1"].module
     assert module == {"info": {"model": "tcr180", "?": "?"}}
     assert encode(ReportModule(slot="clk1", observed_at=datetime.now(UTC), module=module))
+
+
+VALUES = st.sampled_from(
+    (0, 1, 1.0, True, None, "1", "grc180", "tcr180", [], {"model": "tcr180"}, {"model": "gps"}, {})
+)
+MODULES = st.dictionaries(st.sampled_from(("info", "tcr", "mrs", "sync-status")), VALUES, max_size=3)
+SLOTS = st.lists(
+    st.fixed_dictionaries(
+        {"slot-id": st.sampled_from(("clk1", "CLK1", "clk2"))}, optional={"module": MODULES | VALUES}
+    ),
+    max_size=3,
+)
+NOTIFICATIONS = st.lists(st.fixed_dictionaries({"object-id": VALUES, "triggered": VALUES}), max_size=2)
+ANSWERS = st.fixed_dictionaries(
+    {"chassis0": st.fixed_dictionaries({"slots": SLOTS})},
+    optional={
+        "chassis1": st.fixed_dictionaries({"slots": SLOTS}),
+        "notification": st.fixed_dictionaries({"events": NOTIFICATIONS}),
+        "rest-api": st.sampled_from(({"api-version": "8.1"}, {"api-version": "20.1"})),
+    },
+)
+
+
+@given(st.lists(st.tuples(ANSWERS, st.integers(1, 2)), min_size=1, max_size=4))
+def test_a_memory_changes_nothing(answers: list[tuple[dict[str, object], int]]) -> None:
+    """Whatever a device answers, and answers again, what is read of it with a memory is what is read without."""
+    memory = LookMemory()
+    for data, times in answers:
+        for _ in range(times):
+            made, fresh = read_look(answer(**data), memory), look(**data)
+            assert made == fresh
+            assert json.dumps([each.module for each in (made.slots or {}).values()]) == json.dumps(
+                [each.module for each in (fresh.slots or {}).values()]
+            )
+
+
+def test_what_says_the_same_is_not_read_again() -> None:
+    """Of two answers that say the same of a slot, or of the notifications, the second one's are those of the first."""
+    memory = LookMemory()
+    events = {"events": [{"object-id": "reboot", "triggered": 0}]}
+    first = read_look(answer(chassis0={"slots": [slot("clk1", TCR), slot("clk2")]}, notification=events), memory)
+    second = read_look(answer(chassis0={"slots": [slot("clk1", TCR), slot("clk2", TCR)]}, notification=events), memory)
+    assert first.slots is not None
+    assert second.slots is not None
+    assert second.slots["clk1"] is first.slots["clk1"]
+    assert second.slots["clk2"].module == TCR
+    assert second.notifications is first.notifications
+
+
+def test_another_api_version_is_read_as_such() -> None:
+    """A slot that says the same as before under another version of the API is read anew: more may be expected of it."""
+    memory = LookMemory()
+    slots = {"slots": [slot("clk1", {**TCR, "mrs": [{"object-id": "priority0"}]})]}
+    missing = []
+    for version in ("8.1", "20.1"):
+        made = read_look(answer(chassis0=slots, **{"rest-api": {"api-version": version}}), memory)
+        assert made.slots is not None
+        status = made.slots["clk1"].slot.status
+        assert status is not None
+        missing.append("mrs-status" in status.missing)
+    assert missing == [False, True]
