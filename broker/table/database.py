@@ -135,6 +135,24 @@ class Database:
                 connection.invalidate()
                 raise
 
+    @contextmanager
+    def straight(self) -> Iterator[Any]:
+        """Lend the driver's own connection, on PostgreSQL: each statement is a transaction by itself. Raises as ``write``."""
+        with self._at_once() as connection:
+            driver = connection.connection.driver_connection
+            dialect = connection.dialect
+            base: Any = dialect.loaded_dbapi.Error
+            try:
+                yield driver
+            except base as error:
+                gone = dialect.is_disconnect(error, driver, None)
+                if gone:
+                    # What else is in the pool has lost the same server.
+                    self.engine.dispose()
+                raise exc.DBAPIError.instance(
+                    None, None, error, base, connection_invalidated=gone, dialect=dialect
+                ) from error
+
     def watched(self, connection: Connection) -> AbstractContextManager[None]:
         """Return a block that fails when the server takes too long to answer; SQLite has its own busy timeout."""
         if self.is_sqlite:

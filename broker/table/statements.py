@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from broker.table.batch import Batch
+from broker.table.query import Query
 
 INSERT_MESSAGES = Batch.insert(
     "messages",
@@ -115,7 +116,7 @@ _BEFORE = f"m.priority >= {_PRIORITY} AND m.priority <= {_PRIORITY} AND m.seq < 
 # what waits for no time, then what waited for one that has come. Each part is a stretch of the one index, so that it ends after
 # :limit rows, however many wait for a later time or behind the retry. What is processed waits for no time: its claim saw to that.
 # A sign, and a range in place of an equality, keep planners from other indexes. Bodies come along as far as a claim takes them.
-CANDIDATES = sa.text(
+CANDIDATES = Query(
     f"""
     WITH barrier AS (
         SELECT b.priority, b.seq FROM messages AS b
@@ -173,6 +174,8 @@ CLAIM = Batch.update(
     ),
 )
 
+CLAIM_UNDER_LEASE = CLAIM.under_lease()
+
 DROP = Batch.update(
     "messages",
     {
@@ -223,6 +226,8 @@ SETTLE = Batch.update(
     key="t.seq = {seq}",
     where="t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",
 )
+
+SETTLE_UNDER_LEASE = SETTLE.under_lease()
 
 GIVE_BACK = Batch.update(
     "messages",

@@ -13,6 +13,7 @@ from broker.messages.due import EARLIEST_MS, LATEST_MS, UNUSABLE_AT
 from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.table import statements
+from broker.table.batch import Row
 from broker.table.call_acts import cancel_rest
 from broker.table.claim_plan import CLAIM_MAX_BYTES, ClaimPlan, plan_claim
 from broker.table.database import Database
@@ -79,19 +80,23 @@ class HandlerTable:
         lease is no longer held, TableUnavailable.
         """
         now_us = self._clock.now_us()
+        wanted = {
+            "app": lease.app,
+            "epoch": lease.epoch,
+            "now_us": now_us,
+            "limit": limit,
+            "most_bytes": CLAIM_MAX_BYTES,
+        }
+        if not self.database.is_sqlite:
+            # Outside a transaction: while the epoch is ours nobody else claims, and what is written tells whether it still is.
+            candidates = [_candidate(row) for row in statements.CANDIDATES.rows_at_once(self.database, wanted)]
+            plan = plan_claim(candidates, now_ms=now_us // 1000)
+            if plan.take and not plan.drop and all(take.row.state is State.WAITING for take in plan.take):
+                claimed = self._take_at_once(lease, _claim_rows(lease, facts_of, plan, now_us, arrivals), plan)
+                return claimed, len(candidates) >= limit or len(claimed) < len(candidates)
         with self.database.write() as connection:
             _hold(connection, lease)
-            found = connection.execute(
-                statements.CANDIDATES,
-                {
-                    "app": lease.app,
-                    "epoch": lease.epoch,
-                    "now_us": now_us,
-                    "limit": limit,
-                    "most_bytes": CLAIM_MAX_BYTES,
-                },
-            )
-            candidates = [_candidate(row) for row in found]
+            candidates = [_candidate(row) for row in statements.CANDIDATES.rows(connection, wanted)]
             plan = plan_claim(candidates, now_ms=now_us // 1000)
             self._drop(connection, lease, plan, now_us)
             cancel_rest(connection, [d.row.seq for d in plan.drop if d.row.stop_on_failure], lease.worker, now_us)
@@ -115,9 +120,16 @@ class HandlerTable:
         returned as refused, and its effects are not written. Repeating the call after an unclear commit is safe.
         Raises Superseded, TableUnavailable.
         """
+        rows = [_settle_row(lease, item) for item in settlements]
+        if rows and not give_back and not self.database.is_sqlite and all(map(_stands_alone, settlements)):
+            with self.database.straight() as driver:
+                changed = statements.SETTLE_UNDER_LEASE.execute_at_once(driver, rows)
+            if changed == len(rows):
+                return Settled(Consignment(), [], _to_ring(settlements), [])
+            # Else it is found out below why not: the lease is lost, the rows are no longer ours, or it has been done before.
         with self.database.write() as connection:
             _hold(connection, lease)
-            changed = statements.SETTLE.execute(connection, [_settle_row(lease, item) for item in settlements])
+            changed = statements.SETTLE.execute(connection, rows)
             mine = settlements if changed == len(settlements) else _still_mine(connection, lease, settlements)
             kept = {item.row.seq for item in mine}
             entries = _history(lease, mine)
@@ -142,12 +154,7 @@ class HandlerTable:
         return Settled(
             to_publish,
             list(effects.events),
-            [
-                (item.row.doorbell, item.row.envelope.message_id)
-                for item in mine
-                if item.row.doorbell and item.state.final
-            ]
-            + cancelled,
+            _to_ring(mine) + cancelled,
             [item.row for item in settlements if item.row.seq not in kept],
         )
 
@@ -224,27 +231,7 @@ class HandlerTable:
         now_us: int,
         arrivals: Mapping[tuple[str, str], int],
     ) -> list[Claimed]:
-        if not plan.take:
-            return []
-        rows = []
-        for take in plan.take:
-            facts = facts_of(take.row.kind)
-            rows.append(
-                {
-                    "seq": take.row.seq,
-                    "worker": lease.worker,
-                    "epoch": lease.epoch,
-                    "now_us": now_us,
-                    "received_us": arrivals.get(take.row.identity, now_us),
-                    "handler": facts.name if facts else None,
-                    "max_attempts": facts.max_attempts if facts else None,
-                    "alone": len(plan.take) == 1,
-                    "suspect": take.suspect,
-                    "crashes": take.crashes,
-                    "seen_claims": take.row.claims,
-                    "generation": take.row.generation,
-                }
-            )
+        rows = _claim_rows(lease, facts_of, plan, now_us, arrivals)
         changed = statements.CLAIM.execute(connection, rows)
         recovered = [take.row for take in plan.take if take.row.state is State.PROCESSING]
         statements.INSERT_HISTORY.execute(
@@ -254,8 +241,20 @@ class HandlerTable:
                 for row in recovered
             ],
         )
-        claimed = [take.row.claimed for take in plan.take if take.row.claimed is not None]
-        return claimed if len(claimed) == changed == len(rows) else _claimed(connection, lease, rows)
+        claimed = _as_read(plan, changed)
+        return _claimed(connection, lease, rows) if claimed is None else claimed
+
+    def _take_at_once(self, lease: Lease, rows: Sequence[Row], plan: ClaimPlan) -> list[Claimed]:
+        """Take rows in one statement, on PostgreSQL. Raises Superseded."""
+        with self.database.straight() as driver:
+            changed = statements.CLAIM_UNDER_LEASE.execute_at_once(driver, rows)
+        claimed = _as_read(plan, changed)
+        if claimed is None:
+            # Some were moved since they were read, or come without their body; or the lease is lost.
+            with self.database.write() as connection:
+                _hold(connection, lease)
+                claimed = _claimed(connection, lease, rows)
+        return claimed
 
     def _drop(self, connection: Connection, lease: Lease, plan: ClaimPlan, now_us: int) -> None:
         statements.DROP.execute(
@@ -280,6 +279,38 @@ def _hold(connection: Connection, lease: Lease) -> None:
     held = connection.execute(statements.HOLD_LEASE, {"app": lease.app, "epoch": lease.epoch, "worker": lease.worker})
     if held.rowcount != 1:
         raise Superseded(f"{lease.worker} no longer holds the lease of {lease.app} (epoch {lease.epoch})")
+
+
+def _claim_rows(
+    lease: Lease, facts_of: FactsOf, plan: ClaimPlan, now_us: int, arrivals: Mapping[tuple[str, str], int]
+) -> list[Row]:
+    rows: list[Row] = []
+    for take in plan.take:
+        facts = facts_of(take.row.kind)
+        rows.append(
+            {
+                "seq": take.row.seq,
+                "app": lease.app,
+                "worker": lease.worker,
+                "epoch": lease.epoch,
+                "now_us": now_us,
+                "received_us": arrivals.get(take.row.identity, now_us),
+                "handler": facts.name if facts else None,
+                "max_attempts": facts.max_attempts if facts else None,
+                "alone": len(plan.take) == 1,
+                "suspect": take.suspect,
+                "crashes": take.crashes,
+                "seen_claims": take.row.claims,
+                "generation": take.row.generation,
+            }
+        )
+    return rows
+
+
+def _as_read(plan: ClaimPlan, changed: int) -> list[Claimed] | None:
+    """Return the rows as they were read, when all were taken and each has its body."""
+    claimed = [take.row.claimed for take in plan.take if take.row.claimed is not None]
+    return claimed if len(claimed) == changed == len(plan.take) else None
 
 
 def _claimed(connection: Connection, lease: Lease, rows: Sequence[Mapping[str, Any]]) -> list[Claimed]:
@@ -424,10 +455,25 @@ def _stopping(settlements: Sequence[Settlement]) -> list[int]:
     return [item.row.seq for item in settlements if item.state is State.FAILED and item.row.envelope.stop_on_failure]
 
 
+def _to_ring(settlements: Sequence[Settlement]) -> list[tuple[str, str]]:
+    return [
+        (item.row.doorbell, item.row.envelope.message_id)
+        for item in settlements
+        if item.row.doorbell and item.state.final
+    ]
+
+
+def _stands_alone(item: Settlement) -> bool:
+    """Tell whether nothing but the row itself is written for this outcome."""
+    return item.state is State.SUCCEEDED and not item.effects
+
+
 def _settle_row(lease: Lease, item: Settlement) -> dict[str, object]:
     return {
         "seq": item.row.seq,
+        "app": lease.app,
         "epoch": lease.epoch,
+        "worker": lease.worker,
         "claims": item.row.claims,
         "state": item.state.value,
         "reason": item.reason.value if item.reason else None,
