@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from broker.table.arrays import array
+from broker.table.database import Database
 
 Row = Mapping[str, Any]
 
@@ -68,9 +69,9 @@ class Batch:
         columns = self._columns | {"app": "text", "epoch": "bigint", "worker": "text"}
         return Batch(columns, postgresql=held + self._template.replace("FROM {batch}", "FROM held, {batch}"), sqlite="")
 
-    def execute_at_once(self, driver: Any, rows: Sequence[Row]) -> int:
-        """Run it for the rows, at least one, at PostgreSQL's own connection; return how many rows it changed."""
-        changed: int = driver.execute(*self._prepared(rows)).rowcount
+    def execute_at_once(self, database: Database, rows: Sequence[Row]) -> int:
+        """Run it for the rows, at least one, on PostgreSQL as a transaction by itself; return how many rows it changed."""
+        changed: int = database.at_once(*self._prepared(rows)).rowcount
         return changed
 
     def within(self, statement: str) -> "Batch":

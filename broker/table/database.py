@@ -5,7 +5,7 @@ import sqlite3
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from broker.errors import SettingError, TableDamaged, TableError, TableUnavailab
 from broker.lifecycle.clock import SystemClock
 from broker.settings import redacted
 from broker.table.sqlite_trouble import DAMAGED, is_busy, is_damage, is_read_only, way_out
+from broker.table.straight import Straight
 from broker.table.watchdog import Watchdog
 
 SQLITE_BUSY_SECONDS = 15
@@ -78,6 +79,8 @@ class Database:
             )
             event.listen(self.engine, "connect", _prepare_postgresql)
         self._watchdog = Watchdog(SystemClock(), ANSWER_SECONDS)
+        self._straight = Straight(self.engine, self._watchdog, pool_size)
+        event.listen(self.engine, "handle_error", self._straight.on_error)
 
     def exists(self) -> bool:
         """Tell whether there is a database to look at; a SQLite file is not made by asking. Raises TableUnavailable."""
@@ -135,23 +138,13 @@ class Database:
                 connection.invalidate()
                 raise
 
-    @contextmanager
-    def straight(self) -> Iterator[Any]:
-        """Lend the driver's own connection, on PostgreSQL: each statement is a transaction by itself. Raises as ``write``."""
-        with self._at_once() as connection:
-            driver = connection.connection.driver_connection
-            dialect = connection.dialect
-            base: Any = dialect.loaded_dbapi.Error
-            try:
-                yield driver
-            except base as error:
-                gone = dialect.is_disconnect(error, driver, None)
-                if gone:
-                    # What else is in the pool has lost the same server.
-                    self.engine.dispose()
-                raise exc.DBAPIError.instance(
-                    None, None, error, base, connection_invalidated=gone, dialect=dialect
-                ) from error
+    def at_once(self, statement: str, parameters: Mapping[str, Any]) -> Any:
+        """Run one statement on PostgreSQL, as its driver takes it, a transaction by itself; return its cursor.
+
+        Raises as ``write``.
+        """
+        with self.translated():
+            return self._straight.execute(statement, parameters)
 
     def watched(self, connection: Connection) -> AbstractContextManager[None]:
         """Return a block that fails when the server takes too long to answer; SQLite has its own busy timeout."""
@@ -183,6 +176,7 @@ class Database:
 
     def close(self) -> None:
         """Close every pooled connection."""
+        self._straight.close()
         self.engine.dispose()
 
 

@@ -29,6 +29,5 @@ class Query:
         if database.is_sqlite:
             with database.read() as connection:
                 return self.rows(connection, values)
-        with database.straight() as driver:
-            found: Sequence[Sequence[Any]] = driver.execute(self._postgresql, values).fetchall()
+        found: Sequence[Sequence[Any]] = database.at_once(self._postgresql, values).fetchall()
         return found

@@ -13,9 +13,9 @@ from broker.messages.due import EARLIEST_MS, LATEST_MS, UNUSABLE_AT
 from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.table import statements
-from broker.table.batch import Row
+from broker.table.arrays import array
 from broker.table.call_acts import cancel_rest
-from broker.table.claim_plan import CLAIM_MAX_BYTES, ClaimPlan, plan_claim
+from broker.table.claim_plan import CLAIM_MAX_BYTES, POISON_CRASHES, ClaimPlan, plan_claim
 from broker.table.database import Database
 from broker.table.documents import write_documents
 from broker.table.envelopes import ENVELOPE_COLUMNS, copy_of, storable, to_envelope, to_row
@@ -36,6 +36,8 @@ class HandlerTable:
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
         self._clock = clock
+        self._kinds: set[str] = set()
+        """Of what was claimed here and has a handler."""
 
     def accept(self, effects: Effects, *, app: str, doorbell: str = "", lease: Lease | None = None) -> Consignment:
         """Commit messages, events and documents together; return the rows to publish, one per event and subscriber too.
@@ -87,13 +89,10 @@ class HandlerTable:
             "limit": limit,
             "most_bytes": CLAIM_MAX_BYTES,
         }
-        if not self.database.is_sqlite:
-            # Outside a transaction: while the epoch is ours nobody else claims, and what is written tells whether it still is.
-            candidates = [_candidate(row) for row in statements.CANDIDATES.rows_at_once(self.database, wanted)]
-            plan = plan_claim(candidates, now_ms=now_us // 1000)
-            if plan.take and not plan.drop and all(take.row.state is State.WAITING for take in plan.take):
-                claimed = self._take_at_once(lease, _claim_rows(lease, facts_of, plan, now_us, arrivals), plan)
-                return claimed, len(candidates) >= limit or len(claimed) < len(candidates)
+        if len(arrivals) == 1 and not self.database.is_sqlite:
+            alone, more = self._claim_one(lease, facts_of, arrivals, now_us)
+            if alone is not None:
+                return [alone], more
         with self.database.write() as connection:
             _hold(connection, lease)
             candidates = [_candidate(row) for row in statements.CANDIDATES.rows(connection, wanted)]
@@ -122,8 +121,7 @@ class HandlerTable:
         """
         rows = [_settle_row(lease, item) for item in settlements]
         if rows and not give_back and not self.database.is_sqlite and all(map(_stands_alone, settlements)):
-            with self.database.straight() as driver:
-                changed = statements.SETTLE_UNDER_LEASE.execute_at_once(driver, rows)
+            changed = statements.SETTLE_UNDER_LEASE.execute_at_once(self.database, rows)
             if changed == len(rows):
                 return Settled(Consignment(), [], _to_ring(settlements), [])
             # Else it is found out below why not: the lease is lost, the rows are no longer ours, or it has been done before.
@@ -231,7 +229,27 @@ class HandlerTable:
         now_us: int,
         arrivals: Mapping[tuple[str, str], int],
     ) -> list[Claimed]:
-        rows = _claim_rows(lease, facts_of, plan, now_us, arrivals)
+        rows = []
+        for take in plan.take:
+            facts = facts_of(take.row.kind)
+            if facts is not None:
+                self._kinds.add(take.row.kind)
+            rows.append(
+                {
+                    "seq": take.row.seq,
+                    "worker": lease.worker,
+                    "epoch": lease.epoch,
+                    "now_us": now_us,
+                    "received_us": arrivals.get(take.row.identity, now_us),
+                    "handler": facts.name if facts else None,
+                    "max_attempts": facts.max_attempts if facts else None,
+                    "alone": len(plan.take) == 1,
+                    "suspect": take.suspect,
+                    "crashes": take.crashes,
+                    "seen_claims": take.row.claims,
+                    "generation": take.row.generation,
+                }
+            )
         changed = statements.CLAIM.execute(connection, rows)
         recovered = [take.row for take in plan.take if take.row.state is State.PROCESSING]
         statements.INSERT_HISTORY.execute(
@@ -241,20 +259,33 @@ class HandlerTable:
                 for row in recovered
             ],
         )
-        claimed = _as_read(plan, changed)
-        return _claimed(connection, lease, rows) if claimed is None else claimed
+        claimed = [take.row.claimed for take in plan.take if take.row.claimed is not None]
+        return claimed if len(claimed) == changed == len(rows) else _claimed(connection, lease, rows)
 
-    def _take_at_once(self, lease: Lease, rows: Sequence[Row], plan: ClaimPlan) -> list[Claimed]:
-        """Take rows in one statement, on PostgreSQL. Raises Superseded."""
-        with self.database.straight() as driver:
-            changed = statements.CLAIM_UNDER_LEASE.execute_at_once(driver, rows)
-        claimed = _as_read(plan, changed)
-        if claimed is None:
-            # Some were moved since they were read, or come without their body; or the lease is lost.
-            with self.database.write() as connection:
-                _hold(connection, lease)
-                claimed = _claimed(connection, lease, rows)
-        return claimed
+    def _claim_one(
+        self, lease: Lease, facts_of: FactsOf, arrivals: Mapping[tuple[str, str], int], now_us: int
+    ) -> tuple[Claimed | None, bool]:
+        """Claim the first row, and tell whether there is a second; None when it takes more than one statement to decide."""
+        known = [(kind, facts) for kind in tuple(self._kinds) if (facts := facts_of(kind)) is not None]
+        ((message_id, user), received_us), *_ = arrivals.items()
+        values = {
+            "app": lease.app,
+            "epoch": lease.epoch,
+            "worker": lease.worker,
+            "now_us": now_us,
+            "now_ms": now_us // 1000,
+            "limit": 2,
+            "arrived": message_id,
+            "user": user,
+            "received_us": received_us,
+            "poison": POISON_CRASHES,
+            "kinds": array("text", [kind for kind, _ in known]),
+            "handlers": array("text", [facts.name for _, facts in known]),
+            "max_attempts": array("integer", [facts.max_attempts for _, facts in known]),
+        }
+        for found, *row in statements.CLAIM_ONE.rows_at_once(self.database, values):
+            return _candidate(row).claimed, found > 1
+        return None, False
 
     def _drop(self, connection: Connection, lease: Lease, plan: ClaimPlan, now_us: int) -> None:
         statements.DROP.execute(
@@ -279,38 +310,6 @@ def _hold(connection: Connection, lease: Lease) -> None:
     held = connection.execute(statements.HOLD_LEASE, {"app": lease.app, "epoch": lease.epoch, "worker": lease.worker})
     if held.rowcount != 1:
         raise Superseded(f"{lease.worker} no longer holds the lease of {lease.app} (epoch {lease.epoch})")
-
-
-def _claim_rows(
-    lease: Lease, facts_of: FactsOf, plan: ClaimPlan, now_us: int, arrivals: Mapping[tuple[str, str], int]
-) -> list[Row]:
-    rows: list[Row] = []
-    for take in plan.take:
-        facts = facts_of(take.row.kind)
-        rows.append(
-            {
-                "seq": take.row.seq,
-                "app": lease.app,
-                "worker": lease.worker,
-                "epoch": lease.epoch,
-                "now_us": now_us,
-                "received_us": arrivals.get(take.row.identity, now_us),
-                "handler": facts.name if facts else None,
-                "max_attempts": facts.max_attempts if facts else None,
-                "alone": len(plan.take) == 1,
-                "suspect": take.suspect,
-                "crashes": take.crashes,
-                "seen_claims": take.row.claims,
-                "generation": take.row.generation,
-            }
-        )
-    return rows
-
-
-def _as_read(plan: ClaimPlan, changed: int) -> list[Claimed] | None:
-    """Return the rows as they were read, when all were taken and each has its body."""
-    claimed = [take.row.claimed for take in plan.take if take.row.claimed is not None]
-    return claimed if len(claimed) == changed == len(plan.take) else None
 
 
 def _claimed(connection: Connection, lease: Lease, rows: Sequence[Mapping[str, Any]]) -> list[Claimed]:
