@@ -27,9 +27,14 @@ class Straight:
 
         Raises what SQLAlchemy would raise.
         """
-        driver = self._taken()
+        try:
+            driver = self._idle.pop()
+        except IndexError:
+            driver = self._opened()
         try:
             with self._watchdog.watching(driver.fileno()):
+                if not driver.autocommit:
+                    driver.autocommit = True
                 cursor = driver.execute(statement, parameters)
         except self._engine.dialect.loaded_dbapi.Error as error:
             raise self._failed(driver, error) from error
@@ -53,15 +58,11 @@ class Straight:
         if context.is_disconnect:
             self.close()
 
-    def _taken(self) -> Any:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            pooled = self._engine.raw_connection()
-            driver: Any = pooled.driver_connection
-            pooled.detach()
-            driver.autocommit = True
-            return driver
+    def _opened(self) -> Any:
+        connection = self._engine.connect()
+        driver: Any = connection.connection.driver_connection
+        connection.detach()
+        return driver
 
     def _failed(self, driver: Any, error: Any) -> BaseException:
         """Close the connection it failed on; return SQLAlchemy's form of the error."""
