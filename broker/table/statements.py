@@ -200,21 +200,20 @@ _SET_ONE = _CLAIMED.format(
 
 # Look and claim of one row that comes alone, as most do where somebody waits for each: on PostgreSQL, one statement for five. It
 # reads before it has locked the lease, but only under an epoch that was ours then, too: until it has the lock, nobody else claims.
-# It takes the first row when nothing is to be decided about it; else none, and the claim above decides.
+# It takes the first row, as that is when it is written, if nothing is to be decided about it; else none, and others decide.
 CLAIM_ONE = Query(
     f"""
     WITH held AS (
         UPDATE leases SET renewals = renewals + 1 WHERE app = :app AND epoch = :epoch AND worker = :worker RETURNING epoch),
     {_BARRIER},
     found AS (
-        SELECT f.seq, f.priority, f.claims, f.generation
-        FROM {_found("m.seq, m.priority, m.claims, m.generation")}
+        SELECT f.seq, f.priority FROM {_found("m.seq, m.priority")}
         ORDER BY f.priority DESC, f.seq LIMIT :limit)
     UPDATE messages AS t SET {_SET_ONE}
     FROM held, (SELECT * FROM found ORDER BY priority DESC, seq LIMIT 1) AS f,
          unnest(CAST(:kinds AS text[]), CAST(:handlers AS text[]), CAST(:max_attempts AS integer[]))
              AS k(kind, handler, max_attempts)
-    WHERE t.seq = f.seq AND t.kind = k.kind AND t.claims = f.claims AND t.generation = f.generation
+    WHERE t.seq = f.seq AND t.kind = k.kind
       AND t.state = 'waiting' AND t.due_us <= :now_us AND NOT t.cancel_requested AND t.crashes < :poison
       AND (t.deadline_ms IS NULL OR t.deadline_ms > :now_ms)
     RETURNING (SELECT count(*) FROM found), {
