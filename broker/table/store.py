@@ -1,4 +1,4 @@
-"""Writes of the handler table: accept, arrive, claim, settle. Every method is one transaction over a whole batch."""
+"""Writes of the handler table: accept, arrive, claim, settle. Every method commits a whole batch at once."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
