@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from broker.table.arrays import array
+from broker.table.database import Database
 
 Row = Mapping[str, Any]
 
@@ -55,6 +56,23 @@ class Batch:
         if connection.dialect.name == "sqlite":
             return connection.exec_driver_sql(self._sqlite, list(rows)).rowcount
         return connection.exec_driver_sql(*self._prepared(rows)).rowcount
+
+    def under_lease(self) -> "Batch":
+        """Return PostgreSQL's form of an update that changes nothing unless ``worker`` holds the lease of ``app``, and renews that.
+
+        The lease is locked until the commit. These three columns must say the same in every row.
+        """
+        held = (
+            "WITH held AS (UPDATE leases SET renewals = renewals + 1"
+            " WHERE app = {app} AND epoch = {epoch} AND worker = {worker} RETURNING epoch) "
+        )
+        columns = self._columns | {"app": "text", "epoch": "bigint", "worker": "text"}
+        return Batch(columns, postgresql=held + self._template.replace("FROM {batch}", "FROM held, {batch}"), sqlite="")
+
+    def execute_at_once(self, database: Database, rows: Sequence[Row]) -> int:
+        """Run it for the rows, at least one, on PostgreSQL as a transaction by itself; return how many rows it changed."""
+        changed: int = database.at_once(*self._prepared(rows)).rowcount
+        return changed
 
     def within(self, statement: str) -> "Batch":
         """Return PostgreSQL's form as a part, ``{insert}``, of a larger statement that returns something."""

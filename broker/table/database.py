@@ -5,7 +5,7 @@ import sqlite3
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from broker.errors import SettingError, TableDamaged, TableError, TableUnavailab
 from broker.lifecycle.clock import SystemClock
 from broker.settings import redacted
 from broker.table.sqlite_trouble import DAMAGED, is_busy, is_damage, is_read_only, way_out
+from broker.table.straight import Straight
 from broker.table.watchdog import Watchdog
 
 SQLITE_BUSY_SECONDS = 15
@@ -83,6 +84,8 @@ class Database:
             )
             event.listen(self.engine, "connect", _prepare_postgresql)
         self._watchdog = Watchdog(SystemClock(), ANSWER_SECONDS)
+        self._straight = Straight(self.engine, self._watchdog, pool_size)
+        event.listen(self.engine, "handle_error", self._straight.on_error)
 
     def exists(self) -> bool:
         """Tell whether there is a database to look at; a SQLite file is not made by asking. Raises TableUnavailable."""
@@ -140,6 +143,14 @@ class Database:
                 connection.invalidate()
                 raise
 
+    def at_once(self, statement: str, parameters: Mapping[str, Any]) -> Any:
+        """Run one statement on PostgreSQL, as its driver takes it, a transaction by itself; return its cursor.
+
+        Raises as ``write``.
+        """
+        with self.translated():
+            return self._straight.execute(statement, parameters)
+
     def watched(self, connection: Connection) -> AbstractContextManager[None]:
         """Return a block that fails when the server takes too long to answer; SQLite has its own busy timeout."""
         if self.is_sqlite:
@@ -170,6 +181,7 @@ class Database:
 
     def close(self) -> None:
         """Close every pooled connection."""
+        self._straight.close()
         self.engine.dispose()
 
 

@@ -15,6 +15,7 @@ from broker.messages.envelope import Envelope
 from broker.table.database import Database
 from broker.table.envelopes import clean
 from broker.table.outbox import is_of_entry
+from broker.table.query import Query
 from broker.table.schema import history, messages
 
 CHUNK = 500
@@ -174,11 +175,10 @@ ENTRY = tuple(history.c[name] for name in HistoryEntry.__dataclass_fields__)
 EVERY_ROW = Wanted()
 
 
-_ANSWER = sa.text(
+_ANSWER = Query(
     "SELECT state, reason, error, reply_kind, reply, reply_version FROM messages"
     " WHERE id = :id AND destination = :destination AND amqp_user = :user"
 )
-"""Written out: a request waits for it."""
 
 
 def find_answers(database: Database, envelopes: Sequence[Envelope]) -> dict[str, Answer]:
@@ -207,11 +207,9 @@ def find_answers(database: Database, envelopes: Sequence[Envelope]) -> dict[str,
 def find_answer(database: Database, envelope: Envelope) -> Answer | None:
     """Return how the request stands; None when it has no row. Raises TableUnavailable."""
     identity = {"id": envelope.message_id, "destination": envelope.destination, "user": envelope.user}
-    with database.read() as connection:
-        row = connection.execute(_ANSWER, identity).one_or_none()
-    if row is None:
-        return None
-    return Answer(State(row.state), row.reason or "", row.error or "", row.reply_kind, row.reply, row.reply_version)
+    for state, reason, error, reply_kind, reply, reply_version in _ANSWER.rows_at_once(database, identity):
+        return Answer(State(state), reason or "", error or "", reply_kind, reply, reply_version)
+    return None
 
 
 def list_handlers(database: Database, wanted: Wanted = EVERY_ROW, *, limit: int) -> Iterator[list[HandlerRow]]:

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from broker.table.batch import Batch
+from broker.table.query import Query
 
 INSERT_MESSAGES = Batch.insert(
     "messages",
@@ -87,7 +88,7 @@ CANDIDATE_COLUMNS = (
 _NARROW = ", ".join(f"m.{name}" for name in (*CANDIDATE_COLUMNS, "worker"))
 
 
-def _first(condition: str) -> str:
+def _first(condition: str, columns: str = _NARROW) -> str:
     """Return the query for the first rows of the app that may be claimed and fulfil the condition.
 
     A call that its first failure ends is strictly in order: no message of it begins while another waits for its retry. Which
@@ -95,7 +96,7 @@ def _first(condition: str) -> str:
     """
     return f"""
         SELECT * FROM (
-            SELECT {_NARROW}
+            SELECT {columns}
             FROM messages AS m
             WHERE m.open AND m.destination = :app AND (m.state = 'waiting' OR m.state = 'processing' AND m.epoch < :epoch)
               AND {condition}
@@ -115,19 +116,29 @@ _BEFORE = f"m.priority >= {_PRIORITY} AND m.priority <= {_PRIORITY} AND m.seq < 
 # what waits for no time, then what waited for one that has come. Each part is a stretch of the one index, so that it ends after
 # :limit rows, however many wait for a later time or behind the retry. What is processed waits for no time: its claim saw to that.
 # A sign, and a range in place of an equality, keep planners from other indexes. Bodies come along as far as a claim takes them.
-CANDIDATES = sa.text(
-    f"""
-    WITH barrier AS (
+_BARRIER = """
+    barrier AS (
         SELECT b.priority, b.seq FROM messages AS b
         WHERE b.open AND b.ordered AND b.destination = :app AND +b.due_us > :now_us
         ORDER BY b.priority DESC, b.seq LIMIT 1)
+    """
+
+
+def _found(columns: str = _NARROW) -> str:
+    return f"""
+        ({_first(f"m.due_us = 0 AND {_HIGHER}", columns)}
+         UNION ALL {_first(f"m.due_us = 0 AND {_BEFORE}", columns)}
+         UNION ALL {_first(f"m.due_us > 0 AND m.due_us <= :now_us AND ({_HIGHER} OR {_BEFORE})", columns)}) AS f
+    """
+
+
+CANDIDATES = Query(
+    f"""
+    WITH {_BARRIER}
     SELECT {", ".join(f"f.{name}" for name in CANDIDATE_COLUMNS)}, coalesce(w.died, false) AS worker_died,
            CASE WHEN sum(f.body_size) OVER (ORDER BY f.priority DESC, f.seq) - f.body_size <= :most_bytes
                 THEN (SELECT t.body FROM messages AS t WHERE t.seq = f.seq) END AS body
-    FROM ({_first(f"m.due_us = 0 AND {_HIGHER}")}
-          UNION ALL {_first(f"m.due_us = 0 AND {_BEFORE}")}
-          UNION ALL {_first(f"m.due_us > 0 AND m.due_us <= :now_us AND ({_HIGHER} OR {_BEFORE})")}) AS f
-         LEFT JOIN workers AS w ON w.id = f.worker
+    FROM {_found()} LEFT JOIN workers AS w ON w.id = f.worker
     ORDER BY f.priority DESC, f.seq LIMIT :limit
     """  # noqa: S608 as above
 )
@@ -140,6 +151,13 @@ SET_BACK_US = 60_000_000
 RELEASE = sa.text(
     "UPDATE messages SET due_us = 0 WHERE open AND destination = :app AND state = 'waiting' AND due_us > :now_us"
     " AND started_us > :now_us + :set_back_us"
+)
+
+_CLAIMED = (
+    "state = 'processing', attempts = t.attempts + 1, claims = t.claims + 1, worker = {worker}, epoch = {epoch}, "
+    "started_us = {now_us}, received_us = coalesce(t.received_us, {received_us}), finished_us = NULL, "
+    "handler = {handler}, max_attempts = {max_attempts}, alone = {alone}, suspect = {suspect}, crashes = {crashes}, "
+    "ordered = false, due_us = 0, error = NULL, phase = NULL, phases = NULL, progress = NULL"
 )
 
 CLAIM = Batch.update(
@@ -158,12 +176,7 @@ CLAIM = Batch.update(
         "seen_claims": "integer",
         "generation": "integer",
     },
-    set_=(
-        "state = 'processing', attempts = t.attempts + 1, claims = t.claims + 1, worker = {worker}, epoch = {epoch}, "
-        "started_us = {now_us}, received_us = coalesce(t.received_us, {received_us}), finished_us = NULL, "
-        "handler = {handler}, max_attempts = {max_attempts}, alone = {alone}, suspect = {suspect}, crashes = {crashes}, "
-        "ordered = false, due_us = 0, error = NULL, phase = NULL, phases = NULL, progress = NULL"
-    ),
+    set_=_CLAIMED,
     # The state again: a row that was cancelled since it was looked at is not claimed. Nor is one that was cancelled and retried:
     # its body may be another one.
     key="t.seq = {seq}",
@@ -171,6 +184,42 @@ CLAIM = Batch.update(
         "t.claims = {seen_claims} AND t.generation = {generation} AND NOT t.cancel_requested "
         "AND (t.state = 'waiting' AND t.due_us <= {now_us} OR t.state = 'processing' AND t.epoch < {epoch})"
     ),
+)
+
+_SET_ONE = _CLAIMED.format(
+    worker=":worker",
+    epoch=":epoch",
+    now_us=":now_us",
+    received_us="CASE WHEN t.id = :arrived AND t.amqp_user = :user THEN :received_us ELSE :now_us END",
+    handler="k.handler",
+    max_attempts="k.max_attempts",
+    alone="true",
+    suspect="t.suspect",
+    crashes="t.crashes",
+)
+
+# Look and claim of one row that comes alone, as most do where somebody waits for each: on PostgreSQL, one statement for five. It
+# reads before it has locked the lease, but only under an epoch that was ours then, too: until it has the lock, nobody else claims.
+# It takes the first row, as that is when it is written, if nothing is to be decided about it; else none, and others decide.
+CLAIM_ONE = Query(
+    f"""
+    WITH held AS (
+        UPDATE leases SET renewals = renewals + 1 WHERE app = :app AND epoch = :epoch AND worker = :worker RETURNING epoch),
+    {_BARRIER},
+    found AS (
+        SELECT f.seq, f.priority FROM {_found("m.seq, m.priority")}
+        ORDER BY f.priority DESC, f.seq LIMIT :limit)
+    UPDATE messages AS t SET {_SET_ONE}
+    FROM held, (SELECT * FROM found ORDER BY priority DESC, seq LIMIT 1) AS f,
+         unnest(CAST(:kinds AS text[]), CAST(:handlers AS text[]), CAST(:max_attempts AS integer[]))
+             AS k(kind, handler, max_attempts)
+    WHERE t.seq = f.seq AND t.kind = k.kind
+      AND t.state = 'waiting' AND t.due_us <= :now_us AND NOT t.cancel_requested AND t.crashes < :poison
+      AND (t.deadline_ms IS NULL OR t.deadline_ms > :now_ms)
+    RETURNING (SELECT count(*) FROM found), {
+        ", ".join(f"t.{name} - 1" if name in ("attempts", "claims") else f"t.{name}" for name in CANDIDATE_COLUMNS)
+    }, false, t.body
+    """  # noqa: S608 as above
 )
 
 DROP = Batch.update(
@@ -223,6 +272,8 @@ SETTLE = Batch.update(
     key="t.seq = {seq}",
     where="t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",
 )
+
+SETTLE_UNDER_LEASE = SETTLE.under_lease()
 
 GIVE_BACK = Batch.update(
     "messages",

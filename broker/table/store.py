@@ -1,4 +1,4 @@
-"""Writes of the handler table: accept, arrive, claim, settle. Every method is one transaction over a whole batch."""
+"""Writes of the handler table: accept, arrive, claim, settle. Every method commits a whole batch at once."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -13,8 +13,9 @@ from broker.messages.due import EARLIEST_MS, LATEST_MS, UNUSABLE_AT
 from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.table import statements
+from broker.table.arrays import array
 from broker.table.call_acts import cancel_rest
-from broker.table.claim_plan import CLAIM_MAX_BYTES, ClaimPlan, plan_claim
+from broker.table.claim_plan import CLAIM_MAX_BYTES, POISON_CRASHES, ClaimPlan, plan_claim
 from broker.table.database import Database
 from broker.table.documents import write_documents
 from broker.table.envelopes import ENVELOPE_COLUMNS, copy_of, storable, to_envelope, to_row
@@ -35,6 +36,8 @@ class HandlerTable:
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
         self._clock = clock
+        self._kinds: set[str] = set()
+        """Of what was claimed here and has a handler."""
 
     def accept(self, effects: Effects, *, app: str, doorbell: str = "", lease: Lease | None = None) -> Consignment:
         """Commit messages, events and documents together; return the rows to publish, one per event and subscriber too.
@@ -86,19 +89,20 @@ class HandlerTable:
         longer held, TableUnavailable.
         """
         now_us = self._clock.now_us()
+        wanted = {
+            "app": lease.app,
+            "epoch": lease.epoch,
+            "now_us": now_us,
+            "limit": limit,
+            "most_bytes": CLAIM_MAX_BYTES,
+        }
+        if len(arrivals) == 1 and not self.database.is_sqlite:
+            alone, more = self._claim_one(lease, facts_of, arrivals, now_us)
+            if alone is not None:
+                return [alone], more
         with self.database.write() as connection:
             _hold(connection, lease)
-            found = connection.execute(
-                statements.CANDIDATES,
-                {
-                    "app": lease.app,
-                    "epoch": lease.epoch,
-                    "now_us": now_us,
-                    "limit": limit,
-                    "most_bytes": CLAIM_MAX_BYTES,
-                },
-            )
-            candidates = [_candidate(row) for row in found]
+            candidates = [_candidate(row) for row in statements.CANDIDATES.rows(connection, wanted)]
             plan = plan_claim(candidates, now_ms=now_us // 1000)
             self._drop(connection, lease, plan, now_us)
             cancel_rest(connection, [d.row.seq for d in plan.drop if d.row.stop_on_failure], lease.worker, now_us)
@@ -122,9 +126,15 @@ class HandlerTable:
         returned as refused, and its effects are not written. Repeating the call after an unclear commit is safe.
         Raises Superseded, TableUnavailable.
         """
+        rows = [_settle_row(lease, item) for item in settlements]
+        if rows and not give_back and not self.database.is_sqlite and all(map(_stands_alone, settlements)):
+            changed = statements.SETTLE_UNDER_LEASE.execute_at_once(self.database, rows)
+            if changed == len(rows):
+                return Settled(Consignment(), [], _to_ring(settlements), [])
+            # Else it is found out below why not: the lease is lost, the rows are no longer ours, or it has been done before.
         with self.database.write() as connection:
             _hold(connection, lease)
-            changed = statements.SETTLE.execute(connection, [_settle_row(lease, item) for item in settlements])
+            changed = statements.SETTLE.execute(connection, rows)
             mine = settlements if changed == len(settlements) else _still_mine(connection, lease, settlements)
             kept = {item.row.seq for item in mine}
             entries = _history(lease, mine)
@@ -149,12 +159,7 @@ class HandlerTable:
         return Settled(
             to_publish,
             list(effects.events),
-            [
-                (item.row.doorbell, item.row.envelope.message_id)
-                for item in mine
-                if item.row.doorbell and item.state.final
-            ]
-            + cancelled,
+            _to_ring(mine) + cancelled,
             [item.row for item in settlements if item.row.seq not in kept],
         )
 
@@ -233,11 +238,11 @@ class HandlerTable:
         *,
         ahead: bool,
     ) -> list[Claimed]:
-        if not plan.take:
-            return []
         rows = []
         for take in plan.take:
             facts = facts_of(take.row.kind)
+            if facts is not None:
+                self._kinds.add(take.row.kind)
             rows.append(
                 {
                     "seq": take.row.seq,
@@ -265,6 +270,31 @@ class HandlerTable:
         )
         claimed = [take.row.claimed for take in plan.take if take.row.claimed is not None]
         return claimed if len(claimed) == changed == len(rows) else _claimed(connection, lease, rows)
+
+    def _claim_one(
+        self, lease: Lease, facts_of: FactsOf, arrivals: Mapping[tuple[str, str], int], now_us: int
+    ) -> tuple[Claimed | None, bool]:
+        """Claim the first row, and tell whether there is a second; None when it takes more than one statement to decide."""
+        known = [(kind, facts) for kind in tuple(self._kinds) if (facts := facts_of(kind)) is not None]
+        ((message_id, user), received_us), *_ = arrivals.items()
+        values = {
+            "app": lease.app,
+            "epoch": lease.epoch,
+            "worker": lease.worker,
+            "now_us": now_us,
+            "now_ms": now_us // 1000,
+            "limit": 2,
+            "arrived": message_id,
+            "user": user,
+            "received_us": received_us,
+            "poison": POISON_CRASHES,
+            "kinds": array("text", [kind for kind, _ in known]),
+            "handlers": array("text", [facts.name for _, facts in known]),
+            "max_attempts": array("integer", [facts.max_attempts for _, facts in known]),
+        }
+        for found, *row in statements.CLAIM_ONE.rows_at_once(self.database, values):
+            return _candidate(row).claimed, found > 1
+        return None, False
 
     def _drop(self, connection: Connection, lease: Lease, plan: ClaimPlan, now_us: int) -> None:
         statements.DROP.execute(
@@ -433,10 +463,25 @@ def _stopping(settlements: Sequence[Settlement]) -> list[int]:
     return [item.row.seq for item in settlements if item.state is State.FAILED and item.row.envelope.stop_on_failure]
 
 
+def _to_ring(settlements: Sequence[Settlement]) -> list[tuple[str, str]]:
+    return [
+        (item.row.doorbell, item.row.envelope.message_id)
+        for item in settlements
+        if item.row.doorbell and item.state.final
+    ]
+
+
+def _stands_alone(item: Settlement) -> bool:
+    """Tell whether nothing but the row itself is written for this outcome."""
+    return item.state is State.SUCCEEDED and not item.effects
+
+
 def _settle_row(lease: Lease, item: Settlement) -> dict[str, object]:
     return {
         "seq": item.row.seq,
+        "app": lease.app,
         "epoch": lease.epoch,
+        "worker": lease.worker,
         "claims": item.row.claims,
         "state": item.state.value,
         "reason": item.reason.value if item.reason else None,

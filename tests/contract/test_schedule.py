@@ -235,7 +235,7 @@ def test_the_claim_stops_early(crowd: Place, ordered: bool) -> None:
     if ordered:
         crowd.execute("UPDATE messages SET ordered = true WHERE id = 'm1'")
     now_us = crowd.clock.now_us()
-    shown = plan(crowd, str(statements.CANDIDATES), app=APP, epoch=1, now_us=now_us, limit=100, most_bytes=1)
+    shown = plan(crowd, statements.CANDIDATES.text, app=APP, epoch=1, now_us=now_us, limit=100, most_bytes=1)
     if crowd.database.is_sqlite:
         assert shown.count("SEARCH m USING INDEX messages_open (destination=? AND due_us") == 3
         assert "SEARCH b USING INDEX messages_ordered" in shown

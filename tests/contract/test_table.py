@@ -39,7 +39,7 @@ from broker.table.database import Database
 from broker.table.documents import AppDocuments, find_documents
 from broker.table.leases import Leases
 from broker.table.queries import find_answer, list_handlers
-from broker.table.rows import Lease, Settlement
+from broker.table.rows import Claimed, Lease, Settlement
 from broker.table.storage import complete
 from broker.table.store import HandlerTable
 from broker.table.subscriptions import subscribe
@@ -1024,12 +1024,16 @@ def test_a_database_that_is_away_is_unavailable(kind: str, tmp_path: Path) -> No
     database = Database(urls[kind])
     table = HandlerTable(database, ManualClock())
     lease = Lease(APP, "worker", 1)
+    row = Claimed(seq=1, envelope=message(), doorbell="", attempt=1, claims=1, generation=0)
     try:
         for act in (
             lambda: table.accept(Effects(sent=(message(),)), app=SENDER),
             lambda: table.arrived(APP, [message()], max_bytes=10),
             lambda: table.claim(lease, lambda _kind: None, limit=1, arrivals={}),
+            lambda: table.claim(lease, lambda _kind: None, limit=1, arrivals={("id", ""): 1}),
             lambda: table.settle(lease, []),
+            lambda: table.settle(lease, [succeeded(row)]),
+            lambda: find_answer(database, message()),
             lambda: table.confirmed([1]),
             lambda: table.unconfirmed([SENDER], user="", before_us=1, limit=1),
             lambda: table.apps_with_work([APP]),

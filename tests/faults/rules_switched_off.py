@@ -24,6 +24,7 @@ from broker.runtime.worker import Worker
 from broker.table import claim_plan, operator_acts, statements, store
 from broker.table.claim_plan import ClaimPlan, Drop, Take, plan_claim
 from broker.table.leases import Holder, Leases
+from broker.table.query import Query
 from broker.table.rows import Candidate, Claimed, FactsOf, Lease, Settlement
 from broker.table.schema import leases, messages, workers
 from broker.table.store import HandlerTable
@@ -233,7 +234,7 @@ def claims_as_in_postgresql(patch: Patch) -> None:
             "most_bytes": claim_plan.CLAIM_MAX_BYTES,
         }
         with table.database.read() as connection:
-            found = [store._candidate(row) for row in connection.execute(statements.CANDIDATES, values)]
+            found = [store._candidate(row) for row in statements.CANDIDATES.rows(connection, values)]
         with table.database.write() as connection:
             store._hold(connection, lease)
             plan = plan_claim(found, now_ms=now_us // 1000)
@@ -280,9 +281,9 @@ def _wait_for(patch: Patch, condition: Callable[[Lease], sa.ColumnElement[bool]]
     patch.setattr(Leases, "older_holders", older_holders)
 
 
-def _replaced(statement: sa.TextClause, *changes: tuple[str, str]) -> sa.TextClause:
+def _replaced(statement: Query, *changes: tuple[str, str]) -> Query:
     text = statement.text
     for old, new in changes:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
-    return sa.text(text)
+    return Query(text)

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.xdist_group("broken PostgreSQL")
 CLAIMED, SETTLED = b"UPDATE messages AS t SET state = 'processing'", b"attempts = t.attempts - "
 INSERTED = b"C\x00\x00\x00\x0fINSERT 0 1\x00"
 """PostgreSQL's CommandComplete for a send, which is a transaction by itself."""
+CLAIMED_ALONE, UPDATED = b"found AS ( SELECT", b"C\x00\x00\x00\rUPDATE 1\x00"
+"""The claim of a message that comes alone, and PostgreSQL's answer to it or to its outcome, each a transaction by itself."""
 
 SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'interapp' AND datname = %s"
 
@@ -128,6 +130,37 @@ def test_commit_answer_lost_for_a_worker(
         assert len(retries) == failed[number], f"{number}: {bench.history(row)}"
         # A lost claim counts, as what it took may have run for all that others know; a lost outcome costs nothing.
         assert row.attempts <= (7 if what == "claim" else 2), f"{number}: {bench.history(row)}"
+
+
+@pytest.mark.parametrize("what", ["claim", "outcome"])
+def test_answer_lost_for_a_message_that_comes_alone(
+    postgresql_bench: Bench, proxied_database: tuple[Proxy, str], what: str
+) -> None:
+    """A claim or an outcome that is one statement is committed and the answer lost: nothing lost, one run each."""
+    bench, (proxy, url) = postgresql_bench, proxied_database
+    with bench.sender() as client, bench.service(env={"INTERAPP_DATABASE_URL": url}) as child:
+        child.wait_for_line("active")
+        bench.send(client, [0])
+        bench.wait_final(1)
+        bench.wait_drained()
+        lost: list[int] = []
+        for number in range(1, 20):
+            loss = proxy.lose(CLAIMED_ALONE if what == "claim" else SETTLED, UPDATED)
+            bench.send(client, [number])
+            bench.wait_final(number + 1)
+            # Not when the worker's own look at the table came before the ring: then it did not come alone.
+            if loss.happened.is_set():
+                bench.fault()
+                lost.append(number)
+            if len(lost) == 4:
+                break
+        rows = bench.check(range(number + 1))
+        bench.check_no_overlap()
+    assert len(lost) == 4
+    # It was committed: a lost claim counts, as what it took may have run; after a lost outcome nothing runs again.
+    again = lost if what == "claim" else []
+    assert [row.attempts for row in rows] == [2 if place in again else 1 for place in range(number + 1)]
+    assert len([entry for entry in bench.entries() if entry.what == "start"]) == number + 1
 
 
 def test_commit_answer_lost_for_a_sender(postgresql_bench: Bench, proxied_database: tuple[Proxy, str]) -> None:
