@@ -96,7 +96,7 @@ class HandlerTable:
             "limit": limit,
             "most_bytes": CLAIM_MAX_BYTES,
         }
-        if len(arrivals) == 1 and not self.database.is_sqlite:
+        if len(arrivals) == 1 and not ahead and not self.database.is_sqlite:
             alone, more = self._claim_one(lease, facts_of, arrivals, now_us)
             if alone is not None:
                 return [alone], more
