@@ -1,12 +1,12 @@
 """pika's connection, made to fit.
 
-Five things differ: writes are joined, deliveries look for no callback, headers that cannot be read do not matter,
-closing hands back at once, and closing while it opens is no defect. Each is an override in a subclass of ours, checked by a test
-against a real RabbitMQ; pika itself is as it comes.
+Six things differ: writes are joined, messages may come as complete frames, deliveries look for no callback, headers that cannot
+be read do not matter, closing hands back at once, and closing while it opens is no defect. Each is in a subclass of ours, checked
+by a test against a real RabbitMQ; pika itself is as it comes.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pika import BasicProperties
@@ -41,6 +41,17 @@ class Connection(SelectConnection):  # type: ignore[misc]  # pika has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._corked: list[bytes] = []
         super().__init__(*args, **kwargs)
+
+    @property
+    def largest_body(self) -> int:
+        """How many bytes of a body one frame holds, as agreed with RabbitMQ."""
+        largest: int = self._body_max_length
+        return largest
+
+    def emit(self, messages: Sequence[bytes]) -> None:
+        """Send messages whose frames are complete, at once and in one write with what this turn of the loop wrote before."""
+        self._corked += messages
+        self._uncork()
 
     def drop(self) -> None:
         """Close the socket now, without a word to the other side."""

@@ -95,6 +95,17 @@ def test_writes_of_one_turn_are_joined() -> None:
     assert len(connection.socket.writes) == 2
 
 
+def test_complete_messages_are_written_at_once() -> None:
+    """Messages whose frames are complete go out in one piece, behind what was written before and without another turn."""
+    connection = Offline()
+    opened(connection).basic_ack(7)
+    connection.emit([b"one", b"two"])
+    (joined,) = connection.socket.writes
+    assert joined.endswith(b"\xceonetwo")
+    connection.ioloop.end_turn()
+    assert connection.socket.writes == [joined]
+
+
 def test_what_is_joined_for_a_lost_connection_is_dropped() -> None:
     """A connection lost in the same turn writes nothing."""
     connection = Offline()
