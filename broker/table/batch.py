@@ -54,7 +54,7 @@ class Batch:
             return 0
         if connection.dialect.name == "sqlite":
             return connection.exec_driver_sql(self._sqlite, list(rows)).rowcount
-        return connection.exec_driver_sql(*self._prepared(rows)).rowcount
+        return connection.exec_driver_sql(*self.prepared(rows)).rowcount
 
     def within(self, statement: str) -> "Batch":
         """Return PostgreSQL's form as a part, ``{insert}``, of a larger statement that returns something."""
@@ -62,9 +62,10 @@ class Batch:
 
     def scalars(self, connection: Connection, rows: Sequence[Row]) -> list[Any]:
         """Run it for the rows, at least one, on PostgreSQL; return the first column of what it returns."""
-        return list(connection.exec_driver_sql(*self._prepared(rows)).scalars())
+        return list(connection.exec_driver_sql(*self.prepared(rows)).scalars())
 
-    def _prepared(self, rows: Sequence[Row]) -> tuple[str, dict[str, Any]]:
+    def prepared(self, rows: Sequence[Row]) -> tuple[str, dict[str, Any]]:
+        """Return PostgreSQL's form for the rows, at least one, and its parameters, as the driver takes both."""
         if len(rows) == 1:
             return self._statement(()), {name: rows[0][name] for name in self._columns}
         values = {name: [row[name] for row in rows] for name in self._columns}

@@ -5,7 +5,7 @@ import sqlite3
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ class Database:
                 connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "interapp"},
             )
             event.listen(self.engine, "connect", _prepare_postgresql)
+        self._driver_error = self.engine.dialect.loaded_dbapi.Error
         self._watchdog = Watchdog(SystemClock(), ANSWER_SECONDS)
 
     def exists(self) -> bool:
@@ -104,9 +105,34 @@ class Database:
         ):
             yield connection
 
-    def write_at_once(self) -> AbstractContextManager[Connection]:
-        """Run one statement that writes: on PostgreSQL it is a transaction by itself. Raises as ``write``."""
-        return self.write() if self.is_sqlite else self._at_once()
+    def at_once(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run one statement that writes and returns rows, on PostgreSQL, as a transaction by itself. Raises as ``write``.
+
+        By the driver: SQLAlchemy's way to it and back takes longer than all else that one row needs.
+        """
+        with self.translated():
+            try:
+                return self._by_driver(statement, parameters)
+            except self._driver_error as error:
+                dialect = self.engine.dialect
+                raise exc.DBAPIError.instance(statement, None, error, self._driver_error, dialect=dialect) from error
+
+    def _by_driver(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        connection = self.engine.raw_connection()
+        driver: Any = connection.driver_connection
+        try:
+            with self._watchdog.watching(driver.fileno()):
+                driver.autocommit = True
+                rows: list[tuple[Any, ...]] = driver.execute(statement, parameters).fetchall()
+                driver.autocommit = False
+        except BaseException:
+            if driver.closed:
+                # The others in the pool are from the same server: each would cost one more sender its statement.
+                self.engine.dispose()
+            connection.invalidate()
+            raise
+        connection.close()
+        return rows
 
     def read(self) -> AbstractContextManager[Connection]:
         """Run statements that only read; on PostgreSQL each sees what was committed when it began, as in a transaction there.
