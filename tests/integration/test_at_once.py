@@ -44,7 +44,10 @@ def test_one_loss_is_told_once(table: HandlerTable, postgres_url: str) -> None:
             several.enter_context(table.database.read()).exec_driver_sql("SELECT 1")
     send(table, "before")
     with psycopg.connect(postgres_url, autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'interapp'")
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'interapp' AND datname = current_database()"
+        )
     with pytest.raises(TableUnavailable, match="cannot be used now") as caught:
         send(table, "meanwhile")
     assert caught.value.__cause__ is not None
