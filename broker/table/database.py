@@ -127,9 +127,10 @@ class Database:
                 driver.autocommit = False
         except BaseException:
             if driver.closed:
-                # The others in the pool are from the same server: each would cost one more sender its statement.
-                self.engine.dispose()
-            connection.invalidate()
+                # As SQLAlchemy does: the others in the pool are from the same server, and are not used again.
+                self.engine.pool._invalidate(connection)  # noqa: SLF001 disposing of the pool forgets what is in use
+            else:
+                connection.invalidate()
             raise
         connection.close()
         return rows
