@@ -55,7 +55,7 @@ class Batch:
             return 0
         if connection.dialect.name == "sqlite":
             return connection.exec_driver_sql(self._sqlite, list(rows)).rowcount
-        return connection.exec_driver_sql(*self._prepared(rows)).rowcount
+        return connection.exec_driver_sql(*self.prepared(rows)).rowcount
 
     def under_lease(self) -> "Batch":
         """Return PostgreSQL's form of an update that changes nothing unless ``worker`` holds the lease of ``app``, and renews that.
@@ -71,7 +71,7 @@ class Batch:
 
     def execute_at_once(self, database: Database, rows: Sequence[Row]) -> int:
         """Run it for the rows, at least one, on PostgreSQL as a transaction by itself; return how many rows it changed."""
-        changed: int = database.at_once(*self._prepared(rows)).rowcount
+        changed: int = database.at_once(*self.prepared(rows)).rowcount
         return changed
 
     def within(self, statement: str) -> "Batch":
@@ -80,9 +80,10 @@ class Batch:
 
     def scalars(self, connection: Connection, rows: Sequence[Row]) -> list[Any]:
         """Run it for the rows, at least one, on PostgreSQL; return the first column of what it returns."""
-        return list(connection.exec_driver_sql(*self._prepared(rows)).scalars())
+        return list(connection.exec_driver_sql(*self.prepared(rows)).scalars())
 
-    def _prepared(self, rows: Sequence[Row]) -> tuple[str, dict[str, Any]]:
+    def prepared(self, rows: Sequence[Row]) -> tuple[str, dict[str, Any]]:
+        """Return PostgreSQL's form for the rows, at least one, and its parameters, as the driver takes both."""
         if len(rows) == 1:
             return self._statement(()), {name: rows[0][name] for name in self._columns}
         values = {name: [row[name] for row in rows] for name in self._columns}

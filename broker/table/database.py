@@ -112,10 +112,6 @@ class Database:
         ):
             yield connection
 
-    def write_at_once(self) -> AbstractContextManager[Connection]:
-        """Run one statement that writes: on PostgreSQL it is a transaction by itself. Raises as ``write``."""
-        return self.write() if self.is_sqlite else self._at_once()
-
     def read(self) -> AbstractContextManager[Connection]:
         """Run statements that only read; on PostgreSQL each sees what was committed when it began, as in a transaction there.
 

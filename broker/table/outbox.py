@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from broker.lifecycle.state import State
 from broker.table.batch import Batch, Row
+from broker.table.database import Database
 from broker.table.envelopes import ENVELOPE_COLUMNS, to_envelope
 from broker.table.rows import Consignment
 from broker.table.schema import messages, outbox
@@ -45,9 +46,26 @@ def insert_to_publish(connection: Connection, rows: Sequence[Row]) -> tuple[int,
     return tuple(connection.execute(_ENTER, {"newest": newest}).scalars())
 
 
-def take_out(connection: Connection, numbers: Iterable[int]) -> None:
-    """Delete the entries whose messages were confirmed."""
-    _TAKE_OUT.execute(connection, [{"number": number} for number in numbers])
+def insert_alone(database: Database, rows: Sequence[Row]) -> tuple[int, ...]:
+    """Do what ``insert_to_publish`` does, in a transaction that holds nothing else. Raises TableUnavailable."""
+    if database.is_sqlite:
+        with database.write() as connection:
+            return insert_to_publish(connection, rows)
+    if not rows:
+        return ()
+    return tuple(number for (number,) in database.at_once(*_INSERT_AND_ENTER.prepared(rows)).fetchall())
+
+
+def take_out(database: Database, numbers: Iterable[int]) -> None:
+    """Delete the entries whose messages were confirmed. Raises TableUnavailable."""
+    rows = [{"number": number} for number in numbers]
+    if not rows:
+        return
+    if database.is_sqlite:
+        with database.write() as connection:
+            _TAKE_OUT.execute(connection, rows)
+    else:
+        database.at_once(*_TAKE_OUT.prepared(rows))
 
 
 def unconfirmed(

@@ -20,7 +20,7 @@ from broker.table.database import Database
 from broker.table.documents import write_documents
 from broker.table.envelopes import ENVELOPE_COLUMNS, copy_of, storable, to_envelope, to_row
 from broker.table.last_events import keep_last
-from broker.table.outbox import insert_to_publish, take_out, unconfirmed
+from broker.table.outbox import insert_alone, insert_to_publish, take_out, unconfirmed
 from broker.table.rows import Candidate, Claimed, Consignment, FactsOf, Lease, Settled, Settlement, Standing
 from broker.table.schema import history, messages
 from broker.table.subscriptions import subscribers
@@ -46,8 +46,9 @@ class HandlerTable:
         An id that is in the table already, or was purged, is not written again. Raises TableUnavailable.
         """
         if lease is None and not effects.events and not effects.documents:
-            with self.database.write_at_once() as connection:
-                return self._send(connection, effects.sent, doorbell=doorbell)
+            # On PostgreSQL one statement, and so one round trip.
+            rows = [to_row(envelope, doorbell=doorbell) for envelope in effects.sent]
+            return Consignment(effects.sent, insert_alone(self.database, rows))
         with self.database.write() as connection:
             if lease is not None:
                 _hold(connection, lease)
@@ -165,9 +166,7 @@ class HandlerTable:
 
     def confirmed(self, entries: Sequence[int]) -> None:
         """Note that RabbitMQ has all of what these entries of the outbox stand for. Raises TableUnavailable."""
-        if entries:
-            with self.database.write() as connection:
-                take_out(connection, entries)
+        take_out(self.database, entries)
 
     def unconfirmed(self, sources: Sequence[str], *, user: str, before_us: int, limit: int) -> list[Consignment]:
         """Return what these senders committed before a time and RabbitMQ never confirmed, oldest first, about ``limit`` rows.
@@ -218,14 +217,11 @@ class HandlerTable:
     def _add(self, connection: Connection, effects: Effects, *, app: str, doorbell: str = "") -> Consignment:
         keep_last(connection, effects.events)
         copies = [copy_of(event, to) for event, to in subscribers(connection, effects.events)]
-        consignment = self._send(connection, [*effects.sent, *copies], doorbell=doorbell)
+        envelopes = [*effects.sent, *copies]
+        rows = [to_row(envelope, doorbell=doorbell) for envelope in envelopes]
+        consignment = Consignment(envelopes, insert_to_publish(connection, rows))
         write_documents(connection, app, effects.documents, self._clock.now_us())
         return consignment
-
-    def _send(self, connection: Connection, envelopes: Sequence[Envelope], *, doorbell: str) -> Consignment:
-        """Insert messages and their entry in the outbox: on PostgreSQL one statement."""
-        rows = [to_row(envelope, doorbell=doorbell) for envelope in envelopes]
-        return Consignment(envelopes, insert_to_publish(connection, rows))
 
     def _take(
         self,

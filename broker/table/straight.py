@@ -72,7 +72,8 @@ class Straight:
         if gone:
             # What else is idle has lost the same server.
             self.close()
-            self._engine.dispose()
+            pool: Any = self._engine.pool
+            pool._invalidate(None)  # noqa: SLF001 to dispose of the pool would forget what of it is in use
         base: Any = dialect.loaded_dbapi.Error
         seen: BaseException = exc.DBAPIError.instance(
             None, None, error, base, connection_invalidated=gone, dialect=dialect

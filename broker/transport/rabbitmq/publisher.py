@@ -19,13 +19,13 @@ from broker.transport.rabbitmq.connection import Connection
 from broker.transport.rabbitmq.declarer import Declarer
 from broker.transport.rabbitmq.destinations import Destinations, not_publishable
 from broker.transport.rabbitmq.faults import is_missing
+from broker.transport.rabbitmq.framing import publishing
 from broker.transport.rabbitmq.io_thread import IoThread
 from broker.transport.rabbitmq.kept_channel import Attempt, KeptChannel
 from broker.transport.rabbitmq.kept_connection import KeptConnection
 from broker.transport.rabbitmq.outcomes import Outcomes
 from broker.transport.rabbitmq.parameters import Place
 from broker.transport.rabbitmq.topology import EXCHANGE
-from broker.transport.rabbitmq.wire import to_properties
 from broker.transport.seam import Link, Settled
 
 MOST_OUTSTANDING = 20_000
@@ -178,17 +178,21 @@ class Publisher:
         channel, now = self._kept.ready, self._clock.monotonic()
         if channel is None:
             return
+        connection: Connection = channel.connection
+        number, largest_body, user = channel.channel_number, connection.largest_body, self._place.user
+        messages = []
         for _ in range(min(BURST, len(self._unsent))):
             sent = self._unsent.popleft()
-            envelope = sent.envelope
             try:
-                self._check_size(envelope)
-                properties = to_properties(envelope, self._place.user)
-                channel.basic_publish(EXCHANGE, envelope.destination, envelope.body, properties, mandatory=True)
+                self._check_size(sent.envelope)
+                messages.append(
+                    publishing(sent.envelope, user, exchange=EXCHANGE, channel=number, largest_body=largest_body)
+                )
             except ValueError as exc:
                 self._outcomes.add([sent], not_publishable(sent, exc))
             else:
                 self._confirms.sent(sent, now)
+        connection.emit(messages)
         self._pump()
         self._tell_finished()
 

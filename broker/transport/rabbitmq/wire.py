@@ -14,6 +14,8 @@ A message id that is there and unusable (not UTF-8, or with a NUL) becomes an id
 message delivered twice keeps one identity. Only a message without any id gets a fresh one at each delivery.
 """
 
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from pika import BasicProperties
@@ -29,8 +31,29 @@ UNUSABLE: Final = -1
 UNKNOWN_CONTENT: Final = "application/octet-stream"
 JSON_CONTENT: Final = "application/json"
 
+PERSISTENT: Final = 2
+"""Delivery mode: RabbitMQ keeps the message on its disk."""
+
 MAX_SHORT: Final = 255
 """Bytes in an AMQP short string; headers that we send keep to it too."""
+
+TEXT_FIELDS: Final = (
+    "message_id",
+    "kind",
+    "source",
+    "call_id",
+    "correlation_id",
+    "reply_to",
+    "content_type",
+    "traceparent",
+    "user",
+)
+"""An envelope's texts that travel beside its body."""
+_texts: Final = attrgetter(*TEXT_FIELDS)
+
+LEAST_WHOLE: Final = -(2**63)
+MOST_WHOLE: Final = 2**63 - 1
+"""Of a number that AMQP carries."""
 
 MAX_VERSION: Final = 2**31 - 1
 MAX_SECONDS: Final = 253_402_300_799
@@ -46,11 +69,7 @@ def to_properties(envelope: Envelope, user: str) -> BasicProperties:
     Raises ValueError that names the field which does not fit AMQP, or both users when it is another user's envelope:
     RabbitMQ would close the channel for it.
     """
-    if envelope.user and envelope.user != user:
-        raise ValueError(
-            f"it belongs to RabbitMQ user {envelope.user!r}, the only one who can send it, "
-            f"and this connection is of user {user!r}"
-        )
+    check(envelope, user)
     headers: dict[str, Any] = {}
     if envelope.version != 1:
         headers["x-version"] = envelope.version
@@ -62,10 +81,10 @@ def to_properties(envelope: Envelope, user: str) -> BasicProperties:
         headers["x-at"] = envelope.at_ms
     if envelope.traceparent:
         headers["traceparent"] = envelope.traceparent
-    properties = BasicProperties(
+    return BasicProperties(
         content_type=envelope.content_type or None,
         headers=headers or None,
-        delivery_mode=2,
+        delivery_mode=PERSISTENT,
         priority=envelope.priority or None,
         correlation_id=envelope.correlation_id or None,
         reply_to=envelope.reply_to or None,
@@ -75,8 +94,6 @@ def to_properties(envelope: Envelope, user: str) -> BasicProperties:
         user_id=envelope.user or None,
         app_id=envelope.source or None,
     )
-    _check(envelope)
-    return properties
 
 
 def to_envelope(properties: BasicProperties, body: bytes, address: str) -> Envelope:
@@ -129,31 +146,35 @@ def _sent_us(seconds: object) -> int:
     return seconds * 1_000_000 if isinstance(seconds, int) and 0 <= seconds <= MAX_SECONDS else 0
 
 
-def _check(envelope: Envelope) -> None:
-    """Refuse by name what pika would refuse without a name, and what would close the connection."""
-    for field, value in (
-        ("message_id", envelope.message_id),
-        ("kind", envelope.kind),
-        ("source", envelope.source),
-        ("call_id", envelope.call_id),
-        ("correlation_id", envelope.correlation_id),
-        ("reply_to", envelope.reply_to),
-        ("content_type", envelope.content_type),
-        ("traceparent", envelope.traceparent),
-        ("user", envelope.user),
-    ):
-        if "\x00" in value:
-            raise ValueError(f"{field} has a NUL character: {value[:40]!r}")
-        # 63 characters are at most 252 bytes: nearly every value is done with here
-        if len(value) > MAX_SHORT // 4 and len(value.encode("utf-8", "surrogatepass")) > MAX_SHORT:
-            raise ValueError(f"{field} has {len(value)} characters, AMQP takes {MAX_SHORT} bytes: {value[:40]!r}…")
+def check(envelope: Envelope, user: str) -> None:
+    """Refuse by name what pika would refuse without a name, and what would close the channel or the connection.
+
+    Raises ValueError as ``to_properties`` says.
+    """
+    if envelope.user and envelope.user != user:
+        raise ValueError(
+            f"it belongs to RabbitMQ user {envelope.user!r}, the only one who can send it, "
+            f"and this connection is of user {user!r}"
+        )
+    texts: tuple[str, ...] = _texts(envelope)
+    # 63 characters are at most 252 bytes: nearly every envelope is done with here
+    if max(map(len, texts)) > MAX_SHORT // 4 or "\x00" in "".join(texts):
+        _check_texts(texts)
     for name, number in (
         ("deadline_ms", envelope.deadline_ms or 0),
         ("at_ms", envelope.at_ms or 0),
         ("version", envelope.version),
     ):
-        if not -(2**63) <= number < 2**63:
+        if not LEAST_WHOLE <= number <= MOST_WHOLE:
             raise ValueError(f"{name}={number} has more than 64 bits")
     checked_priority(envelope.priority)
-    if not 0 <= envelope.sent_us < 2**63:
+    if not 0 <= envelope.sent_us <= MOST_WHOLE:
         raise ValueError(f"sent_us={envelope.sent_us} is no time since 1970")
+
+
+def _check_texts(texts: Sequence[str]) -> None:
+    for field, value in zip(TEXT_FIELDS, texts, strict=True):
+        if "\x00" in value:
+            raise ValueError(f"{field} has a NUL character: {value[:40]!r}")
+        if len(value.encode("utf-8", "surrogatepass")) > MAX_SHORT:
+            raise ValueError(f"{field} has {len(value)} characters, AMQP takes {MAX_SHORT} bytes: {value[:40]!r}…")

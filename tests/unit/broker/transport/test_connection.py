@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from pika import BasicProperties
+from pika.adapters.utils.io_services_utils import _AsyncPlaintextTransport
 from pika.callback import CallbackManager
 from pika.frame import Body, Header, Method
 from pika.spec import Basic
@@ -95,6 +97,69 @@ def test_writes_of_one_turn_are_joined() -> None:
     assert len(connection.socket.writes) == 2
 
 
+def test_complete_messages_are_written_at_once() -> None:
+    """Messages whose frames are complete go out in one piece, behind what was written before and without another turn."""
+    connection = Offline()
+    opened(connection).basic_ack(7)
+    connection.emit([b"one", b"two"])
+    (joined,) = connection.socket.writes
+    assert joined.endswith(b"\xceonetwo")
+    connection.ioloop.end_turn()
+    assert connection.socket.writes == [joined]
+
+
+class Watching:
+    """What pika's transport asks to be watched."""
+
+    def __init__(self) -> None:
+        self.writers: list[Callable[[], None]] = []
+
+    def set_reader(self, _descriptor: int, _on_readable: Callable[[], None]) -> None:
+        pass
+
+    def set_writer(self, _descriptor: int, on_writable: Callable[[], None]) -> None:
+        self.writers.append(on_writable)
+
+    def remove_writer(self, _descriptor: int) -> None:
+        self.writers.clear()
+
+
+def test_the_socket_gets_at_once_what_it_takes() -> None:
+    """A message is on its way without another turn; what the socket has no room for follows in order, later ones behind it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        watching = Watching()
+        connection = Offline()
+        connection._transport = _AsyncPlaintextTransport(ours, connection, watching)
+        connection.emit([b"first"])
+        assert theirs.recv(9) == b"first"
+        assert watching.writers == []
+        large = bytes(range(256)) * 40_000
+        connection.emit([large])
+        # There is room again, but not for what comes later.
+        received = theirs.recv(1 << 20)
+        connection.emit([b"last"])
+        while not received.endswith(b"last"):
+            for on_writable in tuple(watching.writers):
+                on_writable()
+            received += theirs.recv(1 << 20)
+        assert received == large + b"last"
+
+
+def test_a_broken_socket_is_left_to_pika() -> None:
+    """A socket that fails is no error here: pika's own write meets the same, and ends the connection."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        theirs.close()
+        watching = Watching()
+        connection = Offline()
+        connection._transport = _AsyncPlaintextTransport(ours, connection, watching)
+        connection.emit([b"lost"])
+        assert len(watching.writers) == 1
+
+
 def test_what_is_joined_for_a_lost_connection_is_dropped() -> None:
     """A connection lost in the same turn writes nothing."""
     connection = Offline()
@@ -159,6 +224,19 @@ def test_frames_are_what_pika_makes_of_them() -> None:
     by_pika = Method(1, Basic.Deliver("tag", 1, False, "interapp", "app")).marshal()
     by_pika += Header(1, len(body), properties).marshal() + Body(1, body).marshal()
     assert delivery(1, b"".join(properties.encode()), body) == by_pika
+
+
+def test_confirms_reach_whoever_asked_for_them() -> None:
+    """Acks and nacks of a channel go to its own callback, those of a channel that asked for none to nobody."""
+    connection = Offline()
+    connection.server_capabilities = {"publisher_confirms": True, "basic.nack": True}
+    channel = opened(connection)
+    told: list[tuple[str, int]] = []
+    connection._on_data_available(Method(1, Basic.Ack(1)).marshal())
+    channel.confirm_delivery(lambda frame: told.append((frame.method.NAME, frame.method.delivery_tag)))
+    connection._on_data_available(Method(1, Basic.Ack(2)).marshal() + Method(1, Basic.Nack(3)).marshal())
+    connection._on_data_available(Method(9, Basic.Ack(4)).marshal())
+    assert told == [("Basic.Ack", 2), ("Basic.Nack", 3)]
 
 
 def test_answers_still_find_their_callback() -> None:
