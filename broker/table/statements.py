@@ -273,6 +273,8 @@ SETTLE = Batch.update(
     where="t.state = 'processing' AND t.epoch = {epoch} AND t.claims = {claims}",
 )
 
+CLAIM_UNDER_LEASE = CLAIM.under_lease()
+
 SETTLE_UNDER_LEASE = SETTLE.under_lease()
 
 GIVE_BACK = Batch.update(

@@ -101,6 +101,10 @@ class HandlerTable:
             alone, more = self._claim_one(lease, facts_of, arrivals, now_us)
             if alone is not None:
                 return [alone], more
+        elif not self.database.is_sqlite:
+            plain = self._claim_plain(lease, facts_of, wanted, arrivals, ahead=ahead)
+            if plain is not None:
+                return plain
         with self.database.write() as connection:
             _hold(connection, lease)
             candidates = [_candidate(row) for row in statements.CANDIDATES.rows(connection, wanted)]
@@ -234,27 +238,7 @@ class HandlerTable:
         *,
         ahead: bool,
     ) -> list[Claimed]:
-        rows = []
-        for take in plan.take:
-            facts = facts_of(take.row.kind)
-            if facts is not None:
-                self._kinds.add(take.row.kind)
-            rows.append(
-                {
-                    "seq": take.row.seq,
-                    "worker": lease.worker,
-                    "epoch": lease.epoch,
-                    "now_us": now_us,
-                    "received_us": arrivals.get(take.row.identity, now_us),
-                    "handler": facts.name if facts else None,
-                    "max_attempts": facts.max_attempts if facts else None,
-                    "alone": len(plan.take) == 1 and not ahead,
-                    "suspect": take.suspect,
-                    "crashes": take.crashes,
-                    "seen_claims": take.row.claims,
-                    "generation": take.row.generation,
-                }
-            )
+        rows = self._claim_rows(lease, facts_of, plan, now_us, arrivals, ahead=ahead)
         changed = statements.CLAIM.execute(connection, rows)
         recovered = [take.row for take in plan.take if take.row.state is State.PROCESSING]
         statements.INSERT_HISTORY.execute(
@@ -266,6 +250,71 @@ class HandlerTable:
         )
         claimed = [take.row.claimed for take in plan.take if take.row.claimed is not None]
         return claimed if len(claimed) == changed == len(rows) else _claimed(connection, lease, rows)
+
+    def _claim_plain(
+        self,
+        lease: Lease,
+        facts_of: FactsOf,
+        wanted: Mapping[str, Any],
+        arrivals: Mapping[tuple[str, str], int],
+        *,
+        ahead: bool,
+    ) -> tuple[list[Claimed], bool] | None:
+        """Claim in two statements, a look and the claim; None when there is more to do than to take rows that wait.
+
+        The look comes before the lease is locked, so that an outcome of the same worker waits for the claim alone. What was
+        found and is another's by then, or not as it was, is not claimed.
+        """
+        candidates = [_candidate(row) for row in statements.CANDIDATES.rows_at_once(self.database, wanted)]
+        plan = plan_claim(candidates, now_ms=wanted["now_us"] // 1000)
+        if not plan.take or plan.drop or any(take.suspect or take.row.claimed is None for take in plan.take):
+            return None
+        rows = self._claim_rows(lease, facts_of, plan, wanted["now_us"], arrivals, ahead=ahead)
+        changed = statements.CLAIM_UNDER_LEASE.execute_at_once(
+            self.database, [row | {"app": lease.app} for row in rows]
+        )
+        if changed == 0:
+            return None
+        if changed < len(rows):
+            with self.database.read() as connection:
+                return _claimed(connection, lease, rows), True
+        claimed = [take.row.claimed for take in plan.take if take.row.claimed is not None]
+        return claimed, len(candidates) >= wanted["limit"] or len(claimed) < len(candidates)
+
+    def _claim_rows(
+        self,
+        lease: Lease,
+        facts_of: FactsOf,
+        plan: ClaimPlan,
+        now_us: int,
+        arrivals: Mapping[tuple[str, str], int],
+        *,
+        ahead: bool,
+    ) -> list[dict[str, Any]]:
+        """Return what the claim is told of each row, and remember the kinds that have a handler."""
+        facts_by_kind = {kind: facts_of(kind) for kind in {take.row.kind for take in plan.take}}
+        self._kinds.update(kind for kind, facts in facts_by_kind.items() if facts is not None)
+        alone = len(plan.take) == 1 and not ahead
+        rows = []
+        for take in plan.take:
+            facts = facts_by_kind[take.row.kind]
+            rows.append(
+                {
+                    "seq": take.row.seq,
+                    "worker": lease.worker,
+                    "epoch": lease.epoch,
+                    "now_us": now_us,
+                    "received_us": arrivals.get(take.row.identity, now_us),
+                    "handler": facts.name if facts else None,
+                    "max_attempts": facts.max_attempts if facts else None,
+                    "alone": alone,
+                    "suspect": take.suspect,
+                    "crashes": take.crashes,
+                    "seen_claims": take.row.claims,
+                    "generation": take.row.generation,
+                }
+            )
+        return rows
 
     def _claim_one(
         self, lease: Lease, facts_of: FactsOf, arrivals: Mapping[tuple[str, str], int], now_us: int

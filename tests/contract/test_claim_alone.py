@@ -93,6 +93,28 @@ def test_it_needs_no_transaction_around(place: Place, lease: Lease) -> None:
     assert bool(through) is place.database.is_sqlite, through
 
 
+def test_several_that_only_wait_need_no_transaction_around(place: Place, lease: Lease) -> None:
+    """On PostgreSQL a claim of many rows is a look and a statement: the lease is locked no longer than that takes."""
+    place.send(*messages(5))
+
+    def handle() -> None:
+        rows = place.claim(lease)
+        assert len(rows) == 5
+        place.table.settle(lease, [succeeded(row) for row in rows])
+
+    through = statements(place, handle)
+    assert bool(through) is place.database.is_sqlite, through
+
+
+def test_what_was_cancelled_since_the_look_is_not_claimed(place: Place, lease: Lease) -> None:
+    """Of the rows of a claim, one that an operator is cancelling meanwhile stays his; the others are claimed, in order."""
+    place.send(*messages(3))
+    with place.meanwhile(CANCEL, lambda: place.claim(lease), id="n001") as claiming:
+        pass
+    assert ids(claiming.result()) == ["n000", "n002"]
+    assert [row["state"] for row in place.rows()] == ["succeeded", "processing", "failed", "processing"]
+
+
 def test_the_first_row_is_claimed_whatever_was_delivered(place: Place, lease: Lease) -> None:
     """The table is the order: by priority, then as sent. Whether there may be more is told."""
     place.send(*messages(2), message("soon", priority=5))

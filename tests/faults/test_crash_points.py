@@ -22,7 +22,8 @@ def test_a_child_that_dies_after_any_step(bench: Bench) -> None:
     sent = 0
     with bench.sender() as client:
         for step, count in CHILD_STEPS.items():
-            bench.send(client, range(sent, sent + EACH))
+            # On PostgreSQL a lease is locked by a step of its own only where there is more to do than to write successes.
+            bench.send(client, range(sent, sent + EACH), fail_until=2 if step == "lease-locked" else 0)
             sent += EACH
             with bench.service(through=f"{step} exit {count}") as child:
                 assert child.wait(40) == 9, f"it died after {step}: {child.output()}"

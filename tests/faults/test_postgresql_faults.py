@@ -7,7 +7,7 @@ import ledger_service
 import psycopg
 import pytest
 from bench import APP, Bench
-from proxy import Proxy, proxied
+from proxy import COMMITTED, Proxy, proxied
 from table_away import LateSender, check_nothing_acknowledged, check_nothing_ran_twice
 
 from broker.errors import TableUnavailable
@@ -16,7 +16,7 @@ from servers.processes import eventually
 
 pytestmark = pytest.mark.xdist_group("broken PostgreSQL")
 
-CLAIMED, SETTLED = b"UPDATE messages AS t SET state = 'processing'", b"attempts = t.attempts - "
+CLAIMED, SETTLED = b"RETURNING epoch) UPDATE messages AS t SET state = 'processing'", b"attempts = t.attempts - "
 INSERTED = b"C\x00\x00\x00\x0fINSERT 0 1\x00"
 """PostgreSQL's CommandComplete for a send, which is a transaction by itself."""
 CLAIMED_ALONE, UPDATED = b"found AS ( SELECT", b"C\x00\x00\x00\rUPDATE 1\x00"
@@ -114,12 +114,13 @@ def test_commit_answer_lost_for_a_worker(
 ) -> None:
     """A claim or an outcome is committed and the answer lost, 5 times: nothing lost, no outcome twice, one line of history each."""
     bench, (proxy, url) = postgresql_bench, proxied_database
-    asked = CLAIMED if what == "claim" else SETTLED
+    # A claim of rows that only wait is one statement; an outcome that is to be tried again is a transaction.
+    asked, answer = (CLAIMED, b"UPDATE ") if what == "claim" else (SETTLED, COMMITTED)
     with bench.sender() as client, bench.service(seconds=0.002, env={"INTERAPP_DATABASE_URL": url}) as child:
         child.wait_for_line("active")
         bench.send(client, range(240), fail_until=2)
         for _ in range(5):
-            loss = proxy.lose(asked)
+            loss = proxy.lose(asked, answer)
             eventually(loss.happened.is_set, 20, "an answer was lost")
             bench.fault()
         rows = bench.check(range(240))
