@@ -8,7 +8,7 @@ timeout, the thread is given up and another goes on.
 import threading
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
-from math import ceil
+from math import ceil, inf
 
 import structlog
 
@@ -89,8 +89,6 @@ class GivenUp(Exception):
 class Worker:
     """Serves one app with one handler at a time."""
 
-    ahead_from_rows = AHEAD_FROM_ROWS
-
     def __init__(self, app: App[ResourceT], worker_id: str, holding: Holding, services: Services) -> None:
         self.app = app
         self.id = worker_id
@@ -127,6 +125,8 @@ class Worker:
         self._batch: Batch | None = None
         self._unsettled: Unsettled | None = None
         self._ahead: Ahead | None = None
+        # SQLite does its work in this process and lets one write at a time: claim and outcomes would only hinder each other.
+        self._ahead_from: float = inf if services.table.database.is_sqlite else AHEAD_FROM_ROWS
         self._detail = ""
         self._doubt = ""
         self._claims = 0
@@ -380,7 +380,7 @@ class Worker:
         self._claims += 1
         batch = self._batch = Batch(claim.lease, claim.rows, claim.ended, counts=self._show_documents)
         self._receiving.claimed(row.envelope.identity for row in claim.rows)
-        if claim.more and len(claim.rows) >= self.ahead_from_rows and self._limits is None:
+        if claim.more and len(claim.rows) >= self._ahead_from and self._limits is None:
             self._claim_ahead(claim.lease)
         through = self._run_batch(batch, claim)
         with self._committing:

@@ -106,8 +106,6 @@ class FewAtOnce(Pace):
 class SimulatedWorker(Worker):
     """The real worker on strands instead of threads of its own; any two rows are enough for it to claim ahead."""
 
-    ahead_from_rows = 2
-
     def __init__(self, process: "Process", app: App[Any], holding: Holding, services: Services) -> None:
         self._process = process
         super().__init__(app, f"{APP}@{process.name}", holding, services)
@@ -115,6 +113,7 @@ class SimulatedWorker(Worker):
         self._receiving._wake = self._wake.set
         self._ended = SimulatedEvent(process.strands, process.clock.monotonic)
         self._pace = FewAtOnce()
+        self._ahead_from = 2
 
     def _go_on(self) -> None:
         # At the start, and in place of a thread that was given up: a real thread there would run when it likes.

@@ -734,7 +734,8 @@ def test_a_slow_handler_holds_up_nothing_that_was_claimed_ahead(site: Site) -> N
     expected = {"succeeded": 200, "processing": 1, "waiting": count - 1}
     eventually(lambda: site.states() == expected, timeout=PATIENCE_S, what="the table tells the truth")
     tried = sum(row["claims"] == 1 and row["state"] == "waiting" for row in site.place.rows())
-    assert tried > CLAIM_MOST, "some were claimed ahead, or this proves nothing"
+    on_postgresql = not host.database.is_sqlite
+    assert (tried > CLAIM_MOST) is on_postgresql, "some were claimed ahead, or this proves nothing"
     desk.go_on.set()
     site.all_succeeded(200 + count)
     assert desk.ran == list(range(199 + count))
