@@ -54,7 +54,7 @@ class Proxy:
                 _shut(each)
 
     def lose(self, asked: bytes, answer: bytes = COMMITTED) -> Loss:
-        """Cut the next connection on which this was asked, in place of this answer to it."""
+        """Cut the next connection on which this was asked, in place of this answer to it; a COMMIT may be asked for later."""
         with self._lock:
             self._loss = Loss(asked, answer)
             return self._loss
@@ -102,6 +102,10 @@ class Proxy:
         self._moving.wait()
         with self._lock:
             loss = self._loss
+        if link.answered and link.lost is not None and link.lost.answer != COMMITTED:
+            # It was answered, and otherwise: what is asked now is another thing.
+            link.lost = None
+        link.answered = False
         if loss is not None and loss.asked in link.request + data:
             link.lost = loss
         link.request = data[-200:]
@@ -111,6 +115,7 @@ class Proxy:
     def _to_client(self, link: _Link) -> bool:
         data = link.server.recv(CHUNK)
         self._moving.wait()
+        link.answered = True
         if link.lost is not None and link.lost.answer in data:
             with self._lock:
                 if self._loss is link.lost:
@@ -128,6 +133,8 @@ class _Link:
     server: socket.socket
     request: bytes = b""
     lost: Loss | None = None
+    answered: bool = True
+    """Whether anything came back since something was last asked."""
     ended: int = 0
 
 
