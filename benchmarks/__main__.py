@@ -9,6 +9,7 @@ from benchmarks.contender import CONTENDERS
 from benchmarks.measure import measure
 from benchmarks.page import CHART, LATEST
 from benchmarks.plan import ALL, Plan, plan
+from benchmarks.process import ContenderFailed
 from benchmarks.report import budget_lines, machine, table, to_json, versions
 from benchmarks.results import Results
 from benchmarks.run import Run
@@ -47,7 +48,13 @@ def race(run: Run, wanted: Plan) -> None:
     for turn in range(1, run.rounds + 1):
         for contender, metric in wanted.races:
             print(f"round {turn} of {run.rounds}: ", end="", flush=True)
-            run.add(contender.name, measure(run.servers, contender, metric, run.sizes))
+            try:
+                run.add(contender.name, measure(run.servers, contender, metric, run.sizes))
+            except ContenderFailed as failed:
+                # A peer that hangs now and then must not cost the numbers of all others.
+                if not contender.peer:
+                    raise
+                print(f"{contender.name}: {metric} not measured: {failed}", flush=True)
 
 
 def _arguments() -> argparse.Namespace:

@@ -51,6 +51,11 @@ class Contender:
     own_table: bool = False
     """Whether its messages must be final in interapp's table at the end."""
 
+    @property
+    def peer(self) -> bool:
+        """Whether it is another framework: neither interapp nor what interapp's budgets are measured against."""
+        return self.name not in (OURS_PG, OURS_SQLITE, RAW_QUORUM, RAW_CLASSIC, ONE_COMMIT)
+
 
 OURS_PG = "interapp, PostgreSQL"
 OURS_SQLITE = "interapp, SQLite"

@@ -16,6 +16,8 @@ from benchmarks.sizes import Sizes
 QUEUE = "bench-child"
 EIGHT = 8
 LEAST_MESSAGES = 200
+PATIENCE_SECONDS = 90.0
+"""How long one measurement of a contender may take: four times the longest."""
 OWN = "its processes"
 
 
@@ -57,7 +59,7 @@ def handled(contender: Contender, job: Job, measured: Mapping[str, float]) -> Ma
 
 @contextmanager
 def _ready(module: str, role: str, job: Job, environment: Mapping[str, str]) -> Iterator[Process]:
-    with Process(module, role, job, environment=environment) as process:
+    with Process(module, role, job, environment=environment, patience_seconds=PATIENCE_SECONDS) as process:
         process.until_ready()
         yield process
 

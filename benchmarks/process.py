@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
@@ -15,14 +18,24 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class ContenderFailed(Exception):
-    """A contender's process ended, or said something else than its result: names the command and its last words."""
+    """A contender's process ended, took too long, or said something else than its result: names the command and its last words."""
 
 
 class Process:
     """One role of one contender. Use it as a context manager: leaving it ends the process."""
 
-    def __init__(self, module: str, role: str, job: Job, *, environment: Mapping[str, str] = NOTHING) -> None:
+    def __init__(
+        self,
+        module: str,
+        role: str,
+        job: Job,
+        *,
+        environment: Mapping[str, str] = NOTHING,
+        patience_seconds: float | None = None,
+    ) -> None:
+        """``patience_seconds`` is how long it may take to get ready, and to its result; None: as long as it takes."""
         self._named = f"{module} {role}"
+        self._patience_seconds = patience_seconds
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, role, job.to_json()],
             stdin=subprocess.PIPE,
@@ -30,6 +43,7 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **environment},
+            start_new_session=True,
         )
 
     @property
@@ -49,7 +63,7 @@ class Process:
 
     def result(self) -> dict[str, Any]:
         """Wait for the end of the measured part and return what was measured."""
-        found: dict[str, Any] = json.loads(self._line("a result"))
+        found: dict[str, Any] = json.loads(self._line("result"))
         return found
 
     def __enter__(self) -> Self:
@@ -64,10 +78,10 @@ class Process:
         self._process.stdin.close()
         try:
             if error is not None:
-                self._process.kill()
+                self.kill()
             self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             self._process.wait()
         finally:
             for stream in (self._process.stdout, self._process.stderr):
@@ -75,17 +89,34 @@ class Process:
                     stream.close()
 
     def kill(self) -> None:
-        """End a process that serves until it is told."""
-        self._process.kill()
+        """End a process that serves until it is told, and what it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _line(self, wanted: str) -> str:
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        line = self._process.stdout.readline()
+        late = threading.Event()
+        line = self._patiently(self._process.stdout.readline, late)
         if not line or (wanted == "ready" and line.strip() != "ready"):
-            self._process.kill()
+            self.kill()
             words = self._process.stderr.read().strip().splitlines()[-8:]
-            raise ContenderFailed(
-                f"{self._named}: no {wanted} but {line.strip()!r}; it said last:\n" + "\n".join(words)
-            )
+            instead = f"within {self._patience_seconds:g} s" if late.is_set() else f"but {line.strip()!r}"
+            raise ContenderFailed(f"{self._named}: no {wanted} {instead}; it said last:\n" + "\n".join(words))
         return line
+
+    def _patiently(self, read: Callable[[], str], late: threading.Event) -> str:
+        """Read a line; when that takes too long, say so and end the process, which ends the reading."""
+        if self._patience_seconds is None:
+            return read()
+
+        def end() -> None:
+            late.set()
+            self.kill()
+
+        timer = threading.Timer(self._patience_seconds, end)
+        timer.start()
+        try:
+            return read()
+        finally:
+            timer.cancel()
