@@ -81,7 +81,7 @@ EXACT = frozenset(_EXACT.split())
 CODE = r"[abceg]\d{3}"
 """Time codes as in ``b122``."""
 
-_VERSION = r"(LANTIME REST API )?[Vv]?(fw_)?\d{1,3}(\.\d{1,4}){0,2}(-light)?"
+_VERSION = r"(LANTIME REST API )?[Vv]?(fw_)?\d{1,3}(\.\d{1,3}){0,2}(-light)?"
 _DATE = r"\d{4}[-.]\d{2}[-.]\d{2}([T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?)?( UTC|Z)?"
 
 FORMS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(

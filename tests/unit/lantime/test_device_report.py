@@ -142,6 +142,12 @@ def test_no_secret_survives_the_mask(data: st.DataObject, secret: str) -> None:
     assert_gone(secret, Masker().mask(data.draw(planted(secret))))
 
 
+def test_a_coordinate_is_no_version() -> None:
+    """What stands under "version" is kept when it looks like one, and a degree with four decimals does not."""
+    assert Masker().mask({"version": "20.05.013"}) == {"version": "20.05.013"}
+    assert_gone("51.9871", Masker().mask({"version": "51.9871"}))
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.data(), st.sampled_from(SECRETS), st.sampled_from(["module", "tcr", "info", "slot", "chassis", "data", "key"])
