@@ -15,6 +15,9 @@ from broker.table.database import Database
 
 Row = Mapping[str, Any]
 
+# An UPDATE, not a SELECT: it waits for a successor's take and then matches nothing, where a SELECT would have read too early.
+HOLD_LEASE = "UPDATE leases SET renewals = renewals + 1 WHERE app = {app} AND epoch = {epoch} AND worker = {worker}"
+
 
 class Batch:
     """A statement over a batch of rows whose columns have the given PostgreSQL types."""
@@ -55,24 +58,25 @@ class Batch:
             return 0
         if connection.dialect.name == "sqlite":
             return connection.exec_driver_sql(self._sqlite, list(rows)).rowcount
-        return connection.exec_driver_sql(*self.prepared(rows)).rowcount
+        return connection.exec_driver_sql(*self._prepared(rows)).rowcount
 
     def under_lease(self) -> "Batch":
         """Return PostgreSQL's form of an update that changes nothing unless ``worker`` holds the lease of ``app``, and renews that.
 
         The lease is locked until the commit. These three columns must say the same in every row.
         """
-        held = (
-            "WITH held AS (UPDATE leases SET renewals = renewals + 1"
-            " WHERE app = {app} AND epoch = {epoch} AND worker = {worker} RETURNING epoch) "
-        )
+        held = f"WITH held AS ({HOLD_LEASE} RETURNING epoch) "
         columns = self._columns | {"app": "text", "epoch": "bigint", "worker": "text"}
         return Batch(columns, postgresql=held + self._template.replace("FROM {batch}", "FROM held, {batch}"), sqlite="")
 
     def execute_at_once(self, database: Database, rows: Sequence[Row]) -> int:
         """Run it for the rows, at least one, on PostgreSQL as a transaction by itself; return how many rows it changed."""
-        changed: int = database.at_once(*self.prepared(rows)).rowcount
+        changed: int = database.at_once(*self._prepared(rows)).rowcount
         return changed
+
+    def scalars_at_once(self, database: Database, rows: Sequence[Row]) -> list[Any]:
+        """Run it in the same way; return the first column of what it returns."""
+        return [value for value, *_ in database.at_once(*self._prepared(rows)).fetchall()]
 
     def within(self, statement: str) -> "Batch":
         """Return PostgreSQL's form as a part, ``{insert}``, of a larger statement that returns something."""
@@ -80,9 +84,9 @@ class Batch:
 
     def scalars(self, connection: Connection, rows: Sequence[Row]) -> list[Any]:
         """Run it for the rows, at least one, on PostgreSQL; return the first column of what it returns."""
-        return list(connection.exec_driver_sql(*self.prepared(rows)).scalars())
+        return list(connection.exec_driver_sql(*self._prepared(rows)).scalars())
 
-    def prepared(self, rows: Sequence[Row]) -> tuple[str, dict[str, Any]]:
+    def _prepared(self, rows: Sequence[Row]) -> tuple[str, dict[str, Any]]:
         """Return PostgreSQL's form for the rows, at least one, and its parameters, as the driver takes both."""
         if len(rows) == 1:
             return self._statement(()), {name: rows[0][name] for name in self._columns}

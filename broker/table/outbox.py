@@ -53,7 +53,7 @@ def insert_alone(database: Database, rows: Sequence[Row]) -> tuple[int, ...]:
             return insert_to_publish(connection, rows)
     if not rows:
         return ()
-    return tuple(number for (number,) in database.at_once(*_INSERT_AND_ENTER.prepared(rows)).fetchall())
+    return tuple(_INSERT_AND_ENTER.scalars_at_once(database, rows))
 
 
 def take_out(database: Database, numbers: Iterable[int]) -> None:
@@ -65,7 +65,7 @@ def take_out(database: Database, numbers: Iterable[int]) -> None:
         with database.write() as connection:
             _TAKE_OUT.execute(connection, rows)
     else:
-        database.at_once(*_TAKE_OUT.prepared(rows))
+        _TAKE_OUT.execute_at_once(database, rows)
 
 
 def unconfirmed(

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from broker.table import batch
 from broker.table.batch import Batch
 from broker.table.query import Query
 
@@ -48,10 +49,9 @@ INSERT_HISTORY = Batch.insert(
     {"seq": "bigint", "at_us": "bigint", "what": "text", "attempt": "integer", "who": "text", "detail": "text"},
 )
 
-# An UPDATE, not a SELECT: it waits for a successor's take and then matches nothing, where a SELECT would have read too early.
-HOLD_LEASE = sa.text(
-    "UPDATE leases SET renewals = renewals + 1 WHERE app = :app AND epoch = :epoch AND worker = :worker"
-)
+_HOLD = batch.HOLD_LEASE.format(app=":app", epoch=":epoch", worker=":worker")
+
+HOLD_LEASE = sa.text(_HOLD)
 
 
 CANDIDATE_COLUMNS = (
@@ -203,8 +203,7 @@ _SET_ONE = _CLAIMED.format(
 # It takes the first row, as that is when it is written, if nothing is to be decided about it; else none, and others decide.
 CLAIM_ONE = Query(
     f"""
-    WITH held AS (
-        UPDATE leases SET renewals = renewals + 1 WHERE app = :app AND epoch = :epoch AND worker = :worker RETURNING epoch),
+    WITH held AS ({_HOLD} RETURNING epoch),
     {_BARRIER},
     found AS (
         SELECT f.seq, f.priority FROM {_found("m.seq, m.priority")}

@@ -97,21 +97,23 @@ class HandlerTable:
             "limit": limit,
             "most_bytes": CLAIM_MAX_BYTES,
         }
-        if len(arrivals) == 1 and not ahead and not self.database.is_sqlite:
-            alone, more = self._claim_one(lease, facts_of, arrivals, now_us)
-            if alone is not None:
-                return [alone], more
-        elif not self.database.is_sqlite:
-            plain = self._claim_plain(lease, facts_of, wanted, arrivals, ahead=ahead)
-            if plain is not None:
-                return plain
+        if not self.database.is_sqlite:
+            claim_alone = len(arrivals) == 1 and not ahead
+            found = (
+                self._claim_one(lease, facts_of, arrivals, now_us)
+                if claim_alone
+                else self._claim_plain(lease, facts_of, wanted, arrivals, ahead=ahead)
+            )
+            if found is not None:
+                return found
         with self.database.write() as connection:
             _hold(connection, lease)
             candidates = [_candidate(row) for row in statements.CANDIDATES.rows(connection, wanted)]
             plan = plan_claim(candidates, now_ms=now_us // 1000)
             self._drop(connection, lease, plan, now_us)
             cancel_rest(connection, [d.row.seq for d in plan.drop if d.row.stop_on_failure], lease.worker, now_us)
-            claimed = self._take(connection, lease, facts_of, plan, now_us, arrivals, ahead=ahead)
+            rows = self._claim_rows(lease, facts_of, plan, now_us, arrivals, ahead=ahead)
+            claimed = self._take(connection, lease, plan, rows)
         # Fewer than were asked for, and all of them taken: what comes now rings.
         return claimed, len(candidates) >= limit or len(claimed) < len(candidates)
 
@@ -228,24 +230,17 @@ class HandlerTable:
         return consignment
 
     def _take(
-        self,
-        connection: Connection,
-        lease: Lease,
-        facts_of: FactsOf,
-        plan: ClaimPlan,
-        now_us: int,
-        arrivals: Mapping[tuple[str, str], int],
-        *,
-        ahead: bool,
+        self, connection: Connection, lease: Lease, plan: ClaimPlan, rows: Sequence[dict[str, Any]]
     ) -> list[Claimed]:
-        rows = self._claim_rows(lease, facts_of, plan, now_us, arrivals, ahead=ahead)
         changed = statements.CLAIM.execute(connection, rows)
-        recovered = [take.row for take in plan.take if take.row.state is State.PROCESSING]
         statements.INSERT_HISTORY.execute(
             connection,
             [
-                _event(row.seq, now_us, "worker lost", row.attempts, lease.worker, "claimed again, alone")
-                for row in recovered
+                _event(
+                    row["seq"], row["now_us"], "worker lost", take.row.attempts, lease.worker, "claimed again, alone"
+                )
+                for take, row in zip(plan.take, rows, strict=True)
+                if take.row.state is State.PROCESSING
             ],
         )
         claimed = [take.row.claimed for take in plan.take if take.row.claimed is not None]
@@ -270,9 +265,7 @@ class HandlerTable:
         if not plan.take or plan.drop or any(take.suspect or take.row.claimed is None for take in plan.take):
             return None
         rows = self._claim_rows(lease, facts_of, plan, wanted["now_us"], arrivals, ahead=ahead)
-        changed = statements.CLAIM_UNDER_LEASE.execute_at_once(
-            self.database, [row | {"app": lease.app} for row in rows]
-        )
+        changed = statements.CLAIM_UNDER_LEASE.execute_at_once(self.database, rows)
         if changed == 0:
             return None
         if changed < len(rows):
@@ -301,6 +294,7 @@ class HandlerTable:
             rows.append(
                 {
                     "seq": take.row.seq,
+                    "app": lease.app,
                     "worker": lease.worker,
                     "epoch": lease.epoch,
                     "now_us": now_us,
@@ -318,7 +312,7 @@ class HandlerTable:
 
     def _claim_one(
         self, lease: Lease, facts_of: FactsOf, arrivals: Mapping[tuple[str, str], int], now_us: int
-    ) -> tuple[Claimed | None, bool]:
+    ) -> tuple[list[Claimed], bool] | None:
         """Claim the first row, and tell whether there is a second; None when it takes more than one statement to decide."""
         known = [(kind, facts) for kind in tuple(self._kinds) if (facts := facts_of(kind)) is not None]
         ((message_id, user), received_us), *_ = arrivals.items()
@@ -338,8 +332,9 @@ class HandlerTable:
             "max_attempts": array("integer", [facts.max_attempts for _, facts in known]),
         }
         for found, *row in statements.CLAIM_ONE.rows_at_once(self.database, values):
-            return _candidate(row).claimed, found > 1
-        return None, False
+            claimed = _candidate(row).claimed
+            return None if claimed is None else ([claimed], found > 1)
+        return None
 
     def _drop(self, connection: Connection, lease: Lease, plan: ClaimPlan, now_us: int) -> None:
         statements.DROP.execute(

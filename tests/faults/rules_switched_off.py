@@ -239,7 +239,8 @@ def claims_as_in_postgresql(patch: Patch) -> None:
             store._hold(connection, lease)
             plan = plan_claim(found, now_ms=now_us // 1000)
             table._drop(connection, lease, plan, now_us)
-            claimed = table._take(connection, lease, facts_of, plan, now_us, arrivals, ahead=ahead)
+            rows = table._claim_rows(lease, facts_of, plan, now_us, arrivals, ahead=ahead)
+            claimed = table._take(connection, lease, plan, rows)
             return claimed, len(found) >= limit or len(claimed) < len(found)
 
     patch.setattr(HandlerTable, "claim", claim)

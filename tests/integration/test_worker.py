@@ -118,6 +118,17 @@ def noting() -> Handlers:
     return handlers
 
 
+def noting_and_waiting() -> Handlers:
+    """Return the same, and a handler of Other that is held up until the test lets it go on."""
+    handlers = noting()
+
+    @handlers.handles(Other)
+    def other(_message: Other, ctx: Context[Desk]) -> None:
+        ctx.resource.wait(ctx)
+
+    return handlers
+
+
 class Borrowed:
     """The one memory transport, as one of several hosts uses it: closing the host does not close it for the others."""
 
@@ -682,12 +693,7 @@ def test_a_handler_that_outlives_its_timeout_is_given_up(site: Site) -> None:
 
 def test_a_slow_handler_holds_up_no_outcome(site: Site) -> None:
     """While a handler takes its time, what its batch has finished is committed and what it has not started waits again."""
-    handlers = noting()
-
-    @handlers.handles(Other)
-    def other(_message: Other, ctx: Context[Desk]) -> None:
-        ctx.resource.wait(ctx)
-
+    handlers = noting_and_waiting()
     host, desk = site.host(), Desk()
     host.add(app(handlers, desk))
     client = host.client(PARENT)
@@ -716,12 +722,7 @@ def test_a_slow_handler_holds_up_no_outcome(site: Site) -> None:
 
 def test_a_slow_handler_holds_up_nothing_that_was_claimed_ahead(site: Site) -> None:
     """While a handler takes its time, what was claimed to come after its batch waits again too; then all goes on in order."""
-    handlers = noting()
-
-    @handlers.handles(Other)
-    def other(_message: Other, ctx: Context[Desk]) -> None:
-        ctx.resource.wait(ctx)
-
+    handlers = noting_and_waiting()
     host, desk = site.host(), Desk()
     host.add(app(handlers, desk))
     client = host.client(PARENT)
@@ -769,12 +770,7 @@ def test_stopping_gives_back_what_was_claimed_ahead(site: Site) -> None:
 
 def test_stopping_finishes_what_runs_and_gives_the_rest_back(site: Site) -> None:
     """A host that stops lets its running handler finish, commits its outcome, and leaves the rest waiting as it was."""
-    handlers = noting()
-
-    @handlers.handles(Other)
-    def other(_message: Other, ctx: Context[Desk]) -> None:
-        ctx.resource.wait(ctx)
-
+    handlers = noting_and_waiting()
     host, desk = site.host(), Desk()
     host.add(app(handlers, desk))
     client = host.client(PARENT)
@@ -1160,12 +1156,7 @@ def test_an_unclear_commit_neither_loses_nor_doubles(site: Site, monkeypatch: py
 
 def test_an_unexpected_error_while_freeing_loses_no_outcome(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the thread that frees a slow handler's batch meets a defect, the outcomes it had in hand are not forgotten."""
-    handlers = noting()
-
-    @handlers.handles(Other)
-    def other(_message: Other, ctx: Context[Desk]) -> None:
-        ctx.resource.wait(ctx)
-
+    handlers = noting_and_waiting()
     host, desk = site.host(), Desk()
     host.add(app(handlers, desk))
     client = host.client(PARENT)
