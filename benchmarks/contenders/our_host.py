@@ -1,5 +1,6 @@
 """A process of interapp as the benchmark runs it: a host on the run's servers, and an app that counts."""
 
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from benchmarks.job import Job
 from benchmarks.payload import StatusFields
+from broker.cli.main import YOUNG_OBJECTS
 from broker.handlers.context import Context
 from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.clock import SystemClock
@@ -81,6 +83,8 @@ def settings_of(job: Job) -> InterAppSettings:
 @contextmanager
 def host(job: Job, *middleware: Middleware, transport: Transport | None = None) -> Iterator[Host]:
     """Return a running host on the run's servers."""
+    # As the command ``interapp`` does.
+    gc.set_threshold(YOUNG_OBJECTS)
     configure_logs("json", "error")
     with Host(settings_of(job), SystemClock(), transport=transport, middleware=middleware) as running:
         while not running.transport.link().up:

@@ -1,6 +1,7 @@
 """The states of a message's handler, why it failed, and which moves are legal. The only place that knows."""
 
 from enum import StrEnum
+from functools import cached_property
 
 from broker.errors import IllegalMove
 
@@ -17,7 +18,7 @@ class State(StrEnum):
     FAILED = "failed"
     """Final, with a reason; only an operator's retry moves it back to waiting."""
 
-    @property
+    @cached_property
     def final(self) -> bool:
         """Whether no worker will touch the row again by itself."""
         return self in (State.SUCCEEDED, State.FAILED)

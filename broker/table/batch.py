@@ -5,7 +5,9 @@ of a call's columns say the same in every row. SQLite, which runs in our own pro
 Both are written once, with ``{column}`` where a value of the batch goes.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -14,6 +16,8 @@ from broker.table.arrays import array
 from broker.table.database import Database
 
 Row = Mapping[str, Any]
+
+_PLACE = re.compile(r"\{(\w+)\}")
 
 # An UPDATE, not a SELECT: it waits for a successor's take and then matches nothing, where a SELECT would have read too early.
 HOLD_LEASE = "UPDATE leases SET renewals = renewals + 1 WHERE app = {app} AND epoch = {epoch} AND worker = {worker}"
@@ -27,7 +31,9 @@ class Batch:
         self._columns = dict(columns)
         self._template = postgresql
         self._postgresql: dict[tuple[str, ...], str] = {}
-        self._sqlite = sqlite.format(**{name: f":{name}" for name in columns})
+        # By position: the driver looks a named value up by its name, anew for each row, and searches for that name, too.
+        self._sqlite = sqlite.format(**dict.fromkeys(columns, "?"))
+        self._values_of = _values_of(_PLACE.findall(sqlite))
 
     @classmethod
     def insert(cls, table: str, columns: Mapping[str, str], *, where: str = "", on_conflict: str = "") -> "Batch":
@@ -57,7 +63,7 @@ class Batch:
         if not rows:
             return 0
         if connection.dialect.name == "sqlite":
-            return connection.exec_driver_sql(self._sqlite, list(rows)).rowcount
+            return connection.exec_driver_sql(self._sqlite, [self._values_of(row) for row in rows]).rowcount
         return connection.exec_driver_sql(*self._prepared(rows)).rowcount
 
     def under_lease(self) -> "Batch":
@@ -114,3 +120,9 @@ class Batch:
             statement = self._template.format(batch=f"{batch} AS batch({named})", **places)
             self._postgresql[differing] = statement
         return statement
+
+
+def _values_of(names: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:
+    """Return what picks these values of a row."""
+    # Of a single name itemgetter returns the value itself.
+    return itemgetter(*names) if len(names) > 1 else lambda row: tuple(row[name] for name in names)

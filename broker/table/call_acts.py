@@ -7,8 +7,8 @@ from sqlalchemy.engine import Connection
 
 from broker.lifecycle.state import State
 from broker.table.batch import Batch
+from broker.table.history import INSERT_HISTORY, entry
 from broker.table.schema import messages
-from broker.table.statements import INSERT_HISTORY
 
 CHUNK = 500
 """Failed rows that are looked at in one statement."""
@@ -37,17 +37,7 @@ def cancel_rest(connection: Connection, failed: Sequence[int], who: str, now_us:
     CANCEL.execute(connection, [{"seq": row.seq, "error": _error(row), "now_us": now_us} for row in rows])
     INSERT_HISTORY.execute(
         connection,
-        [
-            {
-                "seq": row.seq,
-                "at_us": now_us,
-                "what": "cancelled with its call",
-                "attempt": row.attempts,
-                "who": who,
-                "detail": _error(row),
-            }
-            for row in rows
-        ],
+        [entry(row.seq, now_us, "cancelled with its call", row.attempts, who, _error(row)) for row in rows],
     )
     return [(row.doorbell, row.id) for row in rows if row.doorbell]
 

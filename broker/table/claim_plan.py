@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from broker.lifecycle.state import Reason, State
-from broker.table.rows import Candidate
+from broker.table.candidates import Candidate
 
 POISON_CRASHES = 3
 """How many times a row may take down a worker while it runs alone."""
@@ -13,8 +14,7 @@ CLAIM_MAX_BYTES = 4 * 1024 * 1024
 """Bodies that one claim brings into memory, in bytes; a single larger one is claimed alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(NamedTuple):
     """A row to run."""
 
     row: Candidate
@@ -22,8 +22,7 @@ class Take:
     crashes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(NamedTuple):
     """A row that ends without a run."""
 
     row: Candidate
@@ -46,13 +45,13 @@ def plan_claim(candidates: Iterable[Candidate], *, now_ms: int) -> ClaimPlan:
     drop: list[Drop] = []
     size = 0
     for row in candidates:
-        recovered = row.state is State.PROCESSING
+        recovered = row.state == State.PROCESSING
         crashes = row.crashes + (1 if recovered and row.alone and row.worker_died else 0)
         ended = _ending(row, crashes, now_ms)
         if ended is not None:
             drop.append(Drop(row, *ended, crashes))
             continue
-        suspect = recovered or row.suspect
+        suspect = recovered or bool(row.suspect)
         size += row.body_size
         if take and (suspect or take[0].suspect or size > CLAIM_MAX_BYTES):
             break
@@ -65,6 +64,6 @@ def _ending(row: Candidate, crashes: int, now_ms: int) -> tuple[Reason, str] | N
         return Reason.CANCELLED, "cancelled by an operator"
     if crashes >= POISON_CRASHES:
         return Reason.POISON, f"it took its worker down {crashes} times while it ran alone"
-    if row.state is State.WAITING and row.deadline_ms is not None and row.deadline_ms <= now_ms:
+    if row.state == State.WAITING and row.deadline_ms is not None and row.deadline_ms <= now_ms:
         return Reason.EXPIRED, f"its deadline passed {(now_ms - row.deadline_ms) / 1000:.3f} s before it could start"
     return None

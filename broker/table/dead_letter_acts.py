@@ -15,9 +15,10 @@ from broker.messages.envelope import Envelope
 from broker.table.database import Database
 from broker.table.dead_letters import Fate
 from broker.table.envelopes import to_row
+from broker.table.history import INSERT_HISTORY, entry
 from broker.table.queries import CHUNK
 from broker.table.schema import dead_letters, messages, tombstones
-from broker.table.statements import INSERT_HISTORY, INSERT_MESSAGES
+from broker.table.statements import INSERT_MESSAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +70,8 @@ def _replay(connection: Connection, row: Any, to: str | None, who: str, now_us: 
         call_size = 0 if envelope.call_id else 1
         INSERT_MESSAGES.execute(connection, [to_row(envelope) | {"call_size": call_size}])
     seq = connection.execute(sa.select(messages.c.seq).where(*_is(messages, identity))).scalar_one()
-    entry = {
-        "seq": seq,
-        "at_us": now_us,
-        "what": "dead letter replayed",
-        "attempt": 0,
-        "who": who,
-        "detail": f"dead letter {row.number}: {row.reason}",
-    }
-    INSERT_HISTORY.execute(connection, [entry])
+    detail = f"dead letter {row.number}: {row.reason}"
+    INSERT_HISTORY.execute(connection, [entry(seq, now_us, "dead letter replayed", 0, who, detail)])
     result = f"its row at {envelope.destination} was there already ({standing})" if standing else envelope.destination
     _decide(connection, row, Fate.REPLAYED, who, now_us, result)
     return Replayed(row.number, envelope.message_id, envelope.destination, standing or "")

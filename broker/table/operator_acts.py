@@ -16,9 +16,9 @@ from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import Reason, State, move
 from broker.table.call_acts import cancel_rest
 from broker.table.database import Database
+from broker.table.history import INSERT_HISTORY, entry
 from broker.table.queries import CHUNK, Wanted
 from broker.table.schema import messages
-from broker.table.statements import INSERT_HISTORY
 
 RETRIED = {
     "state": State.WAITING.value,
@@ -196,4 +196,4 @@ def _update(connection: Connection, seqs: Sequence[int], values: Mapping[str, ob
 
 
 def _entry(row: Any, at_us: int, what: str, who: str, detail: str) -> dict[str, object]:
-    return {"seq": row.seq, "at_us": at_us, "what": what, "attempt": row.attempts, "who": who, "detail": detail}
+    return entry(row.seq, at_us, what, row.attempts, who, detail)

@@ -9,11 +9,11 @@ from broker.errors import Superseded
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import State
 from broker.messages.envelope import Envelope
+from broker.table import fence
 from broker.table.batch import Batch
 from broker.table.database import Database
 from broker.table.rows import Claimed, Lease
 from broker.table.schema import history, messages, replies
-from broker.table.statements import HOLD_LEASE
 
 GAVE_UP = "requester gave up"
 """In the history of a row: its requester's time was over. An outcome after that is late."""
@@ -66,8 +66,8 @@ def add_reply(database: Database, clock: Clock, lease: Lease, row: Claimed, *, k
     last = sa.select(sa.func.max(replies.c.number)).where(replies.c.seq == row.seq)
     with database.write() as connection:
         # Both locked until the commit: neither a successor nor the end of a handler that was given up comes in between.
-        held = connection.execute(HOLD_LEASE, {"app": lease.app, "epoch": lease.epoch, "worker": lease.worker})
-        if held.rowcount != 1 or connection.execute(mine.with_for_update()).one_or_none() is None:
+        fence.hold(connection, lease)
+        if connection.execute(mine.with_for_update()).one_or_none() is None:
             raise Superseded(f"message {row.envelope.message_id} is no longer {lease.worker}'s to reply to")
         number = (connection.execute(last).scalar() or 0) + 1
         connection.execute(

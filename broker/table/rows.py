@@ -48,34 +48,6 @@ class Claimed:
 
 
 @record
-class Candidate:
-    """A row that the next claim may take, in the order in which it was sent."""
-
-    seq: int
-    identity: tuple[str, str]
-    kind: str
-    state: State
-    attempts: int
-    suspect: bool
-    """It was in the hands of a worker that was lost; it runs alone."""
-    alone: bool
-    """It ran alone when its worker was lost."""
-    worker_died: bool
-    """Its last worker is proven dead (not only silent)."""
-    crashes: int
-    cancel_requested: bool
-    deadline_ms: int | None
-    body_size: int
-    stop_on_failure: bool = False
-    """Its failure cancels what has not begun of its call."""
-    claims: int = 0
-    generation: int = 0
-    """Of both, what the claim must find unchanged."""
-    claimed: Claimed | None = None
-    """The row as it is once it is claimed; None when its body was left out."""
-
-
-@record
 class Settlement:
     """What is to become of a claimed row."""
 

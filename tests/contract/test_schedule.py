@@ -14,6 +14,7 @@ from broker.lifecycle.state import Reason, State
 from broker.messages.due import EARLIEST_MS, LATEST_MS, UNUSABLE_AT
 from broker.table import operator_acts, statements
 from broker.table.census import count_handlers
+from broker.table.claim_statements import CANDIDATES
 
 MANY = 10_000
 
@@ -235,7 +236,15 @@ def test_the_claim_stops_early(crowd: Place, ordered: bool) -> None:
     if ordered:
         crowd.execute("UPDATE messages SET ordered = true WHERE id = 'm1'")
     now_us = crowd.clock.now_us()
-    shown = plan(crowd, statements.CANDIDATES.text, app=APP, epoch=1, now_us=now_us, limit=100, most_bytes=1)
+    shown = plan(
+        crowd,
+        CANDIDATES.sqlite if crowd.database.is_sqlite else CANDIDATES.postgresql,
+        app=APP,
+        epoch=1,
+        now_us=now_us,
+        limit=100,
+        most_bytes=1,
+    )
     if crowd.database.is_sqlite:
         assert shown.count("SEARCH m USING INDEX messages_open (destination=? AND due_us") == 3
         assert "SEARCH b USING INDEX messages_ordered" in shown

@@ -21,7 +21,7 @@ from broker.runtime import outgoing, runner
 from broker.runtime.holding import Holding
 from broker.runtime.host import Host
 from broker.settings import InterAppSettings
-from broker.table import store
+from broker.table import fence, store
 from broker.transport.rabbitmq.consumer import RabbitMQConsumer
 
 Step = tuple[Any, str, Callable[[Any], bool]]
@@ -41,7 +41,7 @@ STEPS: dict[str, Step] = {
     "send-committed": (store.HandlerTable, "accept", always),
     "published": (outgoing.Outgoing, "publish", always),
     "lease-taken": (Holding, "_took", always),
-    "lease-locked": (store, "_hold", always),
+    "lease-locked": (fence, "hold", always),
     "claimed": (store.HandlerTable, "claim", with_rows),
     "ran": (runner, "run", always),
     "outcome-committed": (store.HandlerTable, "settle", always),

@@ -21,11 +21,13 @@ from broker.runtime.holding import Holding
 from broker.runtime.receiving import Receiving
 from broker.runtime.running import Batch
 from broker.runtime.worker import Worker
-from broker.table import claim_plan, operator_acts, statements, store
+from broker.table import claim_plan, claim_statements, claiming, fence, operator_acts, outcomes
+from broker.table.batch import Batch as Statement
+from broker.table.candidates import Candidate
 from broker.table.claim_plan import ClaimPlan, Drop, Take, plan_claim
 from broker.table.leases import Holder, Leases
 from broker.table.query import Query
-from broker.table.rows import Candidate, Claimed, FactsOf, Lease, Settlement
+from broker.table.rows import Claimed, FactsOf, Lease, Settlement
 from broker.table.schema import leases, messages, workers
 from broker.table.store import HandlerTable
 
@@ -48,21 +50,17 @@ def lease_locked(patch: Patch) -> None:
 
     patch.setattr(HandlerTable, "claim", looked_at_first(HandlerTable.claim))
     patch.setattr(HandlerTable, "settle", looked_at_first(HandlerTable.settle))
-    patch.setattr(store, "_hold", lambda _connection, _lease: None)
+    patch.setattr(fence, "hold", lambda _connection, _lease: None)
 
 
 def recheck_state(patch: Patch) -> None:
     """Claim what was found, whatever has become of it since."""
-    text, found, _ = statements.CLAIM._sqlite.partition("AND NOT t.cancel_requested")
-    assert found
-    patch.setattr(statements.CLAIM, "_sqlite", text)
+    _reword(patch, claim_statements.CLAIM, "AND NOT t.cancel_requested AND (", "AND (true OR ")
 
 
 def fence_attempt(patch: Patch) -> None:
     """Fence outcomes by the epoch alone."""
-    text, found, _ = statements.SETTLE._sqlite.partition("AND t.claims = :claims")
-    assert found
-    patch.setattr(statements.SETTLE, "_sqlite", text)
+    _reword(patch, outcomes.SETTLE, "AND t.claims = ?", "AND (true OR t.claims = ?)")
 
 
 def let_go(patch: Patch) -> None:
@@ -118,19 +116,19 @@ def no_mark(patch: Patch) -> None:
         return plan_claim(chosen.get()(candidates), now_ms=now_ms)
 
     patch.setattr(HandlerTable, "claim", claim_above_mark)
-    patch.setattr(store, "plan_claim", plan)
+    patch.setattr(claiming, "plan_claim", plan)
 
 
 def merge_recovery(patch: Patch) -> None:
     """Claim what a lost worker held before anything else, even what an ordered retry holds up."""
-    higher, before = f"m.due_us = 0 AND {statements._HIGHER}", f"m.due_us = 0 AND {statements._BEFORE}"
+    higher, before = f"m.due_us = 0 AND {claim_statements._HIGHER}", f"m.due_us = 0 AND {claim_statements._BEFORE}"
     first = _replaced(
-        statements.CANDIDATES,
-        (higher, f"m.due_us = 0 AND (m.state = 'processing' OR {statements._HIGHER})"),
+        claim_statements.CANDIDATES,
+        (higher, f"m.due_us = 0 AND (m.state = 'processing' OR {claim_statements._HIGHER})"),
         (before, f"m.state = 'waiting' AND {before}"),
-        ("ORDER BY f.priority DESC, f.seq LIMIT", "ORDER BY f.state, f.priority DESC, f.seq LIMIT"),
+        ("ORDER BY s.priority DESC, s.seq", "ORDER BY m.state, s.priority DESC, s.seq"),
     )
-    patch.setattr(statements, "CANDIDATES", first)
+    patch.setattr(claim_statements, "CANDIDATES", first)
 
 
 def suspects(patch: Patch) -> None:
@@ -140,7 +138,7 @@ def suspects(patch: Patch) -> None:
         take: list[Take] = []
         drop: list[Drop] = []
         for row in candidates:
-            crashes = row.crashes + (row.state is State.PROCESSING and row.worker_died)
+            crashes = row.crashes + (row.state == State.PROCESSING and row.worker_died)
             ended = claim_plan._ending(row, crashes, now_ms)
             if ended is None:
                 take.append(Take(row, suspect=False, crashes=crashes))
@@ -148,7 +146,7 @@ def suspects(patch: Patch) -> None:
                 drop.append(Drop(row, *ended, crashes))
         return ClaimPlan(take, drop)
 
-    patch.setattr(store, "plan_claim", plan)
+    patch.setattr(claiming, "plan_claim", plan)
 
 
 def no_dc(patch: Patch) -> None:
@@ -234,13 +232,13 @@ def claims_as_in_postgresql(patch: Patch) -> None:
             "most_bytes": claim_plan.CLAIM_MAX_BYTES,
         }
         with table.database.read() as connection:
-            found = [store._candidate(row) for row in statements.CANDIDATES.rows(connection, values)]
+            found = [Candidate._make(row) for row in claim_statements.CANDIDATES.rows(connection, values)]
         with table.database.write() as connection:
-            store._hold(connection, lease)
+            fence.hold(connection, lease)
             plan = plan_claim(found, now_ms=now_us // 1000)
-            table._drop(connection, lease, plan, now_us)
-            rows = table._claim_rows(lease, facts_of, plan, now_us, arrivals, ahead=ahead)
-            claimed = table._take(connection, lease, plan, rows)
+            table._claiming._drop(connection, lease, plan, now_us)
+            rows = table._claiming._claim_rows(lease, facts_of, plan, now_us, arrivals, ahead=ahead)
+            claimed = table._claiming._take(connection, lease, plan, rows)
             return claimed, len(found) >= limit or len(claimed) < len(found)
 
     patch.setattr(HandlerTable, "claim", claim)
@@ -282,8 +280,14 @@ def _wait_for(patch: Patch, condition: Callable[[Lease], sa.ColumnElement[bool]]
     patch.setattr(Leases, "older_holders", older_holders)
 
 
+def _reword(patch: Patch, batch: Statement, old: str, new: str) -> None:
+    """Put another condition into a statement; its parameters stay where they are."""
+    assert batch._sqlite.count(old) == 1
+    patch.setattr(batch, "_sqlite", batch._sqlite.replace(old, new))
+
+
 def _replaced(statement: Query, *changes: tuple[str, str]) -> Query:
-    text = statement.text
+    text = statement.sqlite
     for old, new in changes:
         assert text.count(old) == 1, old
         text = text.replace(old, new)

@@ -19,7 +19,7 @@ from sqlalchemy import event
 
 from broker.lifecycle.clock import SystemClock
 from broker.lifecycle.state import State
-from broker.table import statements
+from broker.table.claim_statements import CANDIDATES
 from broker.table.database import Database
 from broker.table.leases import Leases
 from broker.table.retention import DAY_US, PART_ROWS
@@ -133,7 +133,7 @@ def test_a_claim_reads_only_what_it_takes(postgres_url: str) -> None:
     fill(database, 50_000)
     values = {"app": APP, "epoch": 1, "now_us": SystemClock().now_us(), "limit": 100, "most_bytes": 1}
     with database.read() as connection:
-        explain = sa.text(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) {statements.CANDIDATES.text}")
+        explain = sa.text(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) {CANDIDATES.postgresql}")
         lines = connection.execute(explain, values).scalars().all()
     database.close()
     read = [int(rows) for line in lines for rows in re.findall(r"actual rows=(\d+)", line)]
@@ -225,7 +225,7 @@ def test_a_claim_is_not_compiled(postgres_url: str) -> None:
     with database.read() as connection:
         setting = connection.execute(sa.text("SHOW jit")).scalar_one()
         connection.execute(sa.text("SET jit_above_cost = 0"))
-        explain = sa.text(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) {statements.CANDIDATES.text}")
+        explain = sa.text(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) {CANDIDATES.postgresql}")
         lines = connection.execute(explain, values).scalars().all()
     database.close()
     assert setting == "off"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.lifecycle.state import Reason, State
+from broker.table.candidates import Candidate
 from broker.table.claim_plan import CLAIM_MAX_BYTES, POISON_CRASHES, ClaimPlan, plan_claim
-from broker.table.rows import Candidate
 
 NOW_MS = 1_000_000
 
@@ -17,7 +17,8 @@ def row(seq: int, **fields: Any) -> Candidate:
     """Return a row that waits and is due, unless said otherwise."""
     values: dict[str, Any] = {
         "seq": seq,
-        "identity": (str(seq), ""),
+        "id": str(seq),
+        "amqp_user": "",
         "kind": "test.note",
         "state": State.WAITING,
         "attempts": 0,
@@ -29,6 +30,7 @@ def row(seq: int, **fields: Any) -> Candidate:
         "deadline_ms": None,
         "body_size": 10,
     }
+    values = dict.fromkeys(Candidate._fields) | values
     return Candidate(**values | fields)
 
 
