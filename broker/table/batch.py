@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from broker.table.arrays import array
 from broker.table.database import Database
+from broker.table.encoded import array
 
 Row = Mapping[str, Any]
 

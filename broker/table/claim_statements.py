@@ -6,50 +6,57 @@ from broker.table.fence import HOLD_LEASE
 from broker.table.query import Query
 
 
-def _first(condition: str) -> str:
-    """Return the query for the first rows of the app that may be claimed and fulfil the condition.
+def _first(condition: str, columns: str) -> str:
+    """Return the query for these columns of the first rows of the app that may be claimed and fulfil the condition.
 
     A call that its first failure ends is strictly in order: no message of it begins while another waits for its retry. Which
     calls those are is looked up once, and only when such a message is met.
     """
     return f"""
         SELECT * FROM (
-            SELECT m.seq, m.priority, m.body_size
+            SELECT {columns}
             FROM messages AS m
             WHERE m.open AND m.destination = :app AND (m.state = 'waiting' OR m.state = 'processing' AND m.epoch < :epoch)
               AND {condition}
-              AND NOT (m.stop_on_failure AND m.state = 'waiting' AND m.call_id IN (
-                  SELECT e.call_id FROM messages AS e
-                  WHERE e.open AND e.stop_on_failure AND e.destination = :app AND e.due_us > :now_us))
-            ORDER BY m.priority DESC, m.seq LIMIT :limit) AS part
+              AND NOT (m.stop_on_failure AND m.state = 'waiting' AND m.call_id IN (SELECT call_id FROM delayed))
+            ORDER BY m.priority DESC, m.seq LIMIT :limit) AS p
     """  # noqa: S608 conditions are ours
 
 
-_PRIORITY = "coalesce((SELECT b.priority FROM barrier AS b), -1)"
-_SEQ = "coalesce((SELECT b.seq FROM barrier AS b), 0)"
+_PRIORITY = "coalesce((SELECT priority FROM barrier), -1)"
+_SEQ = "coalesce((SELECT seq FROM barrier), 0)"
 _HIGHER = f"m.priority > {_PRIORITY}"
-_BEFORE = f"m.priority >= {_PRIORITY} AND m.priority <= {_PRIORITY} AND m.seq < {_SEQ}"
+_BEFORE = f"m.priority BETWEEN {_PRIORITY} AND {_PRIORITY} AND m.seq < {_SEQ}"
 
-# The first rows in the order of the claim: by priority, then by number, as far as an ordered retry does not hold them up. First
-# what waits for no time, then what waited for one that has come. Each part is a stretch of the one index, so that it ends after
-# :limit rows, however many wait for a later time or behind the retry. What is processed waits for no time: its claim saw to that.
-# A sign, and a range in place of an equality, keep planners from other indexes.
-_FOUND = f"""
-    barrier AS (
-        SELECT b.priority, b.seq FROM messages AS b
-        WHERE b.open AND b.ordered AND b.destination = :app AND +b.due_us > :now_us
-        ORDER BY b.priority DESC, b.seq LIMIT 1),
-    found AS (
-        SELECT f.seq, f.priority, f.body_size FROM (
-            {_first(f"m.due_us = 0 AND {_HIGHER}")}
-            UNION ALL {_first(f"m.due_us = 0 AND {_BEFORE}")}
-            UNION ALL {_first(f"m.due_us > 0 AND m.due_us <= :now_us AND ({_HIGHER} OR {_BEFORE})")}) AS f
-        ORDER BY f.priority DESC, f.seq LIMIT :limit)
+
+def _found(columns: str) -> str:
+    """Return the part of a query that finds the first rows in the order of the claim: by priority, then by number.
+
+    As far as an ordered retry does not hold them up; first what waits for no time, then what waited for one that has come. Each
+    part is a stretch of the one index, so that it ends after ``limit`` rows, however many wait for a later time or behind the
+    retry. What is processed waits for no time: its claim saw to that. A sign, and a range in place of an equality, keep planners
+    from other indexes.
+    """
+    return f"""
+        barrier AS (
+            SELECT b.priority, b.seq FROM messages AS b
+            WHERE b.open AND b.ordered AND b.destination = :app AND +b.due_us > :now_us
+            ORDER BY b.priority DESC, b.seq LIMIT 1),
+        delayed AS (
+            SELECT e.call_id FROM messages AS e
+            WHERE e.open AND e.stop_on_failure AND e.destination = :app AND e.due_us > :now_us),
+        found AS (
+            SELECT f.* FROM (
+                {_first(f"m.due_us = 0 AND {_HIGHER}", columns)}
+                UNION ALL {_first(f"m.due_us = 0 AND {_BEFORE}", columns)}
+                UNION ALL {_first(f"m.due_us > 0 AND m.due_us <= :now_us AND ({_HIGHER} OR {_BEFORE})", columns)}) AS f
+            ORDER BY f.priority DESC, f.seq LIMIT :limit)
     """  # noqa: S608 as above
+
 
 # Only then their other columns, which SQLite would copy at each of those steps. Bodies come along as far as a claim takes them.
 _CANDIDATES = f"""
-    WITH {_FOUND},
+    WITH {_found("m.seq, m.priority, m.body_size")},
     sized AS (
         SELECT seq, priority, sum(body_size) OVER (ORDER BY priority DESC, seq) - body_size AS bytes_before FROM found)
     SELECT {", ".join(f"m.{name}" for name in CANDIDATE_COLUMNS)},
@@ -67,7 +74,7 @@ CANDIDATES = Query(
 _CLAIMED = (
     "state = 'processing', attempts = t.attempts + 1, claims = t.claims + 1, worker = {worker}, epoch = {epoch}, "
     "started_us = {now_us}, received_us = coalesce(t.received_us, {received_us}), finished_us = NULL, "
-    "handler = {handler}, max_attempts = {max_attempts}, alone = {alone}, suspect = {suspect}, crashes = {crashes}, "
+    "handler = {handler}, max_attempts = {max_attempts}, alone = {alone}, "
     "ordered = false, due_us = 0, error = NULL, phase = NULL, phases = NULL, progress = NULL"
 )
 
@@ -87,7 +94,7 @@ CLAIM = Batch.update(
         "seen_claims": "integer",
         "generation": "integer",
     },
-    set_=_CLAIMED,
+    set_=_CLAIMED + ", suspect = {suspect}, crashes = {crashes}",
     # The state again: a row that was cancelled since it was looked at is not claimed. Nor is one that was cancelled and retried:
     # its body may be another one.
     key="t.seq = {seq}",
@@ -97,34 +104,53 @@ CLAIM = Batch.update(
     ),
 )
 
-CLAIM_UNDER_LEASE = CLAIM.under_lease()
+_PLAIN = (
+    "{row}.state = 'waiting' AND NOT {row}.cancel_requested AND {row}.crashes < :poison "
+    "AND ({row}.deadline_ms IS NULL OR {row}.deadline_ms > :now_ms)"
+)
 
-_SET_ONE = _CLAIMED.format(
+_LOOKED_AT = ", ".join(
+    f"m.{name}"
+    for name in (
+        "seq",
+        "priority",
+        "body_size",
+        "kind",
+        "state",
+        "cancel_requested",
+        "crashes",
+        "deadline_ms",
+        "suspect",
+    )
+)
+
+_SET = _CLAIMED.format(
     worker=":worker",
     epoch=":epoch",
     now_us=":now_us",
-    received_us="CASE WHEN t.id = :arrived AND t.amqp_user = :user THEN :received_us ELSE :now_us END",
+    received_us="CAST(:arrivals -> t.amqp_user ->> t.id AS bigint), :now_us",
     handler="k.handler",
     max_attempts="k.max_attempts",
-    alone="true",
-    suspect="t.suspect",
-    crashes="t.crashes",
+    alone="(SELECT count(*) FROM taken) = 1 AND NOT :ahead",
 )
 
-# Look and claim of one row that comes alone, as most do where somebody waits for each: on PostgreSQL, one statement for five. It
-# reads before it has locked the lease, but only under an epoch that was ours then, too: until it has the lock, nobody else claims.
-# It takes the first row, as that is when it is written, if nothing is to be decided about it; else none, and others decide.
-CLAIM_ONE = Query(
+# Look and claim in one, where nothing is to be decided but how many: on PostgreSQL, one round trip for five, and each row is found
+# once. It takes the first rows up to one about which there is something to decide, as they are when they are written; none of them
+# when the lease is lost. It may read before it has locked the lease, but only under an epoch that was ours then, too: until it has
+# the lock, nobody else claims.
+CLAIM_PLAIN = Query(
     f"""
     WITH held AS ({HOLD_LEASE} RETURNING epoch),
-    {_FOUND}
-    UPDATE messages AS t SET {_SET_ONE}
-    FROM held, (SELECT * FROM found ORDER BY priority DESC, seq LIMIT 1) AS f,
-         unnest(CAST(:kinds AS text[]), CAST(:handlers AS text[]), CAST(:max_attempts AS integer[]))
-             AS k(kind, handler, max_attempts)
-    WHERE t.seq = f.seq AND t.kind = k.kind
-      AND t.state = 'waiting' AND t.due_us <= :now_us AND NOT t.cancel_requested AND t.crashes < :poison
-      AND (t.deadline_ms IS NULL OR t.deadline_ms > :now_ms)
+    {_found(f"m.ctid AS place, {_LOOKED_AT}")},
+    summed AS (
+        SELECT place, kind, sum(body_size) OVER upto AS bytes,
+               bool_and({_PLAIN.format(row="o")} AND NOT o.suspect AND o.kind = ANY(:kinds)) OVER upto AS plain
+        FROM found AS o WINDOW upto AS (ORDER BY priority DESC, seq ROWS UNBOUNDED PRECEDING)),
+    taken AS (SELECT * FROM summed WHERE plain AND bytes <= :most_bytes)
+    UPDATE messages AS t SET {_SET}
+    FROM held, taken AS f
+         JOIN unnest(:kinds, :handlers, :max_attempts) AS k(kind, handler, max_attempts) ON k.kind = f.kind
+    WHERE t.ctid = f.place AND t.due_us <= :now_us AND {_PLAIN.format(row="t")}
     RETURNING (SELECT count(*) FROM found), {
         ", ".join(f"t.{name} - 1" if name in ("attempts", "claims") else f"t.{name}" for name in CANDIDATE_COLUMNS)
     }, false, t.body

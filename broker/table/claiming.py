@@ -1,6 +1,7 @@
 """A claim: which rows a worker takes next, and their move to ``processing``."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,15 +11,18 @@ from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import State
 from broker.table import claim_statements as statements
 from broker.table import fence
-from broker.table.arrays import array
 from broker.table.call_acts import cancel_rest
 from broker.table.candidates import Candidate
 from broker.table.claim_plan import CLAIM_MAX_BYTES, POISON_CRASHES, ClaimPlan, plan_claim
 from broker.table.database import Database
-from broker.table.envelopes import ENVELOPE_COLUMNS, to_envelope
+from broker.table.encoded import array, jsonb
+from broker.table.envelopes import ENVELOPE_COLUMNS, clean, to_envelope
 from broker.table.history import INSERT_HISTORY, entry
 from broker.table.rows import Claimed, FactsOf, Lease
 from broker.table.schema import messages
+
+ARRIVALS_MOST = 1_000
+"""Of how many deliveries a claim in one statement is told when they came; the others came when they were claimed."""
 
 
 class Claiming:
@@ -49,14 +53,9 @@ class Claiming:
             "most_bytes": CLAIM_MAX_BYTES,
         }
         if not self._database.is_sqlite:
-            claim_alone = len(arrivals) == 1 and not ahead
-            found = (
-                self._claim_one(lease, facts_of, arrivals, now_us)
-                if claim_alone
-                else self._claim_plain(lease, facts_of, wanted, arrivals, ahead=ahead)
-            )
-            if found is not None:
-                return found
+            claimed, found = self._claim_plain(lease, facts_of, wanted, arrivals, ahead=ahead)
+            if claimed:
+                return claimed, found >= limit or len(claimed) < found
         with self._database.write() as connection:
             fence.hold(connection, lease)
             candidates = [Candidate._make(row) for row in statements.CANDIDATES.rows(connection, wanted)]
@@ -91,25 +90,29 @@ class Claiming:
         arrivals: Mapping[tuple[str, str], int],
         *,
         ahead: bool,
-    ) -> tuple[list[Claimed], bool] | None:
-        """Claim in two statements, a look and the claim; None when there is more to do than to take rows that wait.
-
-        The look comes before the lease is locked, so that an outcome of the same worker waits for the claim alone. What was
-        found and is another's by then, or not as it was, is not claimed.
-        """
-        candidates = [Candidate._make(row) for row in statements.CANDIDATES.rows_at_once(self._database, wanted)]
-        plan = plan_claim(candidates, now_ms=wanted["now_us"] // 1000)
-        if not plan.take or plan.drop or any(take.suspect or take.row.body is None for take in plan.take):
-            return None
-        rows = self._claim_rows(lease, facts_of, plan, wanted["now_us"], arrivals, ahead=ahead)
-        changed = statements.CLAIM_UNDER_LEASE.execute_at_once(self._database, rows)
-        if changed == 0:
-            return None
-        if changed < len(rows):
-            with self._database.read() as connection:
-                return _claimed(connection, lease, rows), True
-        claimed = _as_claimed(plan)
-        return claimed, len(candidates) >= wanted["limit"] or len(claimed) < len(candidates)
+    ) -> tuple[list[Claimed], int]:
+        """Claim in one statement, as far as there is nothing to decide; return what was claimed, and how many rows were found."""
+        by_user: dict[str, dict[str, int]] = {}
+        for (message_id, user), received_us in islice(arrivals.items(), ARRIVALS_MOST):
+            by_user.setdefault(clean(user), {})[clean(message_id)] = received_us
+        known = [(kind, facts) for kind in tuple(self._kinds) if (facts := facts_of(kind)) is not None]
+        values = {
+            **wanted,
+            "worker": lease.worker,
+            "now_ms": wanted["now_us"] // 1000,
+            "poison": POISON_CRASHES,
+            "ahead": ahead,
+            "kinds": array("text", [kind for kind, _ in known]),
+            "handlers": array("text", [facts.name for _, facts in known]),
+            "max_attempts": array("integer", [facts.max_attempts for _, facts in known]),
+            "arrivals": jsonb(by_user),
+        }
+        rows = statements.CLAIM_PLAIN.rows_at_once(self._database, values)
+        candidates = [Candidate._make(row[1:]) for row in rows]
+        # An update promises no order.
+        candidates.sort(key=lambda row: (-row.priority, row.seq))
+        claimed = [row.claimed(row.body) for row in candidates if row.body is not None]
+        return claimed, rows[0][0] if rows else 0
 
     def _claim_rows(
         self,
@@ -146,32 +149,6 @@ class Claiming:
                 }
             )
         return rows
-
-    def _claim_one(
-        self, lease: Lease, facts_of: FactsOf, arrivals: Mapping[tuple[str, str], int], now_us: int
-    ) -> tuple[list[Claimed], bool] | None:
-        """Claim the first row, and tell whether there is a second; None when it takes more than one statement to decide."""
-        known = [(kind, facts) for kind in tuple(self._kinds) if (facts := facts_of(kind)) is not None]
-        ((message_id, user), received_us), *_ = arrivals.items()
-        values = {
-            "app": lease.app,
-            "epoch": lease.epoch,
-            "worker": lease.worker,
-            "now_us": now_us,
-            "now_ms": now_us // 1000,
-            "limit": 2,
-            "arrived": message_id,
-            "user": user,
-            "received_us": received_us,
-            "poison": POISON_CRASHES,
-            "kinds": array("text", [kind for kind, _ in known]),
-            "handlers": array("text", [facts.name for _, facts in known]),
-            "max_attempts": array("integer", [facts.max_attempts for _, facts in known]),
-        }
-        for found, *row in statements.CLAIM_ONE.rows_at_once(self._database, values):
-            candidate = Candidate._make(row)
-            return None if candidate.body is None else ([candidate.claimed(candidate.body)], found > 1)
-        return None
 
     def _drop(self, connection: Connection, lease: Lease, plan: ClaimPlan, now_us: int) -> None:
         statements.DROP.execute(

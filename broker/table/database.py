@@ -212,7 +212,7 @@ def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
 
 def _prepare_postgresql(dbapi_connection: Any, _record: object) -> None:
     # It imports PostgreSQL's driver, which nobody with SQLite needs.
-    from broker.table.array_dumper import register  # noqa: PLC0415
+    from broker.table.encoded_dumper import register  # noqa: PLC0415
 
     # In autocommit, or the first rollback would undo it. Not as a parameter of the connection: proxies refuse those.
     dbapi_connection.autocommit = True

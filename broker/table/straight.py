@@ -35,7 +35,7 @@ class Straight:
             with self._watchdog.watching(driver.fileno()):
                 if not driver.autocommit:
                     driver.autocommit = True
-                cursor = driver.execute(statement, parameters)
+                cursor = driver.execute(statement, parameters, binary=True)
         except self._engine.dialect.loaded_dbapi.Error as error:
             raise self._failed(driver, error) from error
         except BaseException:

@@ -1,4 +1,4 @@
-"""The claim of a row that is rung for alone, and its outcome: on PostgreSQL one statement each, and no promise less."""
+"""A claim of rows that only wait, and their outcomes: on PostgreSQL one statement each, and no promise less."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contract.databases import APP, FACTS, KINDS, Background, Place, database_ur
 
 from broker.errors import Superseded, TableError, TableUnavailable
 from broker.messages.effects import Effects
+from broker.table.claim_plan import CLAIM_MAX_BYTES
 from broker.table.queries import find_answer
 from broker.table.rows import Claimed, FactsOf, Lease
 
@@ -94,7 +95,7 @@ def test_it_needs_no_transaction_around(place: Place, lease: Lease) -> None:
 
 
 def test_several_that_only_wait_need_no_transaction_around(place: Place, lease: Lease) -> None:
-    """On PostgreSQL a claim of many rows is a look and a statement: the lease is locked no longer than that takes."""
+    """On PostgreSQL a claim of many rows is one statement, and so are their outcomes."""
     place.send(*messages(5))
 
     def handle() -> None:
@@ -154,6 +155,71 @@ def test_what_takes_a_decision_gets_it(place: Place, lease: Lease, change: str, 
     assert ids(rows) == (["n000"] if state == "processing" else [])
     assert (row["state"], row["reason"]) == (state, reason)
     assert row["handler"] == (FACTS.name if "epoch" in change else None)
+
+
+def claims(place: Place, lease: Lease, facts_of: FactsOf = lambda _kind: FACTS) -> list[list[str]]:
+    """Claim until there is no more; return what each claim took."""
+    found, more = list[list[str]](), True
+    while more:
+        rows, more = place.table.claim(lease, facts_of, limit=100, arrivals={})
+        found.append(ids(rows))
+    return [each for each in found if each]
+
+
+@pytest.mark.parametrize(
+    ("change", "order"),
+    [
+        ("cancel_requested = true", [0, 1, 3, 4]),
+        ("deadline_ms = 1", [0, 1, 3, 4]),
+        ("crashes = 3", [0, 1, 3, 4]),
+        ("crashes = 2", [0, 1, 2, 3, 4]),
+        ("suspect = true", [0, 1, 2, 3, 4]),
+        ("state = 'processing', epoch = 0, worker = 'lost'", [0, 1, 2, 3, 4]),
+        ("kind = 'another'", [0, 1, 2, 3, 4]),
+        ("state = 'failed', reason = 'error'", [0, 1, 3, 4]),
+    ],
+)
+def test_nothing_overtakes_what_takes_a_decision(place: Place, lease: Lease, change: str, order: list[int]) -> None:
+    """Rows before such a one may be claimed by themselves; it comes next, or ends, and then come the others."""
+    place.send(*messages(5))
+    place.execute(f"UPDATE messages SET {change} WHERE id = 'n002'")
+    found = claims(place, lease, lambda kind: None if kind == "another" else FACTS)
+    assert [name for each in found for name in each] == [f"n{number:03}" for number in order]
+    assert (["n002"] in found) is ("suspect" in change or "lost" in change)
+
+
+def test_what_ends_at_the_claim_ends_its_call(place: Place, lease: Lease) -> None:
+    """Of a call that its first failure ends nothing is claimed together with a message whose deadline has passed."""
+    call = {"call_id": "call", "call_size": 3, "stop_on_failure": True}
+    place.send(
+        message("n000"), message("late", deadline_ms=1, **call), message("next", **call), message("last", **call)
+    )
+    assert claims(place, lease) == [["n000"]]
+    assert [(row["id"], row["reason"]) for row in place.rows()[2:]] == [
+        ("late", "expired"),
+        ("next", "cancelled"),
+        ("last", "cancelled"),
+    ]
+
+
+def test_a_claim_takes_no_more_bodies_than_it_may(place: Place, lease: Lease) -> None:
+    """Bodies that are too many for one claim come in several, in order; one that is too large for any comes alone."""
+    size = CLAIM_MAX_BYTES // 2
+    sizes = [size, size, 1, 3 * size, 0, size]
+    place.send(*(message(f"b{number}", body=b"x" * size) for number, size in enumerate(sizes)))
+    assert claims(place, lease) == [["b0", "b1"], ["b2"], ["b3"], ["b4", "b5"]]
+
+
+def test_arrivals_with_what_no_column_can_keep(place: Place, lease: Lease) -> None:
+    """A foreign producer's id with NUL or half a character neither fails the claim nor is left out: its row has it replaced."""
+    odd = [message(f"odd {text}", body=b"{}") for text in ("\x00", "\ud800", "'\"\\")]
+    place.table.arrived(APP, odd, max_bytes=100)
+    place.send(message("n000"))
+    arrivals = {envelope.identity: 70 + number for number, envelope in enumerate([message("n000"), *odd])}
+    rows, _ = place.table.claim(lease, lambda _kind: FACTS, limit=100, arrivals=arrivals)
+    assert len(rows) == 4
+    assert place.row("n000")["received_us"] == 70
+    assert place.row("odd '\"\\")["attempts"] == 1
 
 
 def test_a_superseded_worker_claims_and_settles_nothing(place: Place, lease: Lease) -> None:

@@ -16,11 +16,11 @@ from servers.processes import eventually
 
 pytestmark = pytest.mark.xdist_group("broken PostgreSQL")
 
-CLAIMED, SETTLED = b"RETURNING epoch) UPDATE messages AS t SET state = 'processing'", b"attempts = t.attempts - "
+CLAIMED, SETTLED = b"taken AS (SELECT", b"attempts = t.attempts - "
 INSERTED = b"C\x00\x00\x00\x0fINSERT 0 1\x00"
 """PostgreSQL's CommandComplete for a send, which is a transaction by itself."""
-CLAIMED_ALONE, UPDATED = b"found AS ( SELECT", b"C\x00\x00\x00\rUPDATE 1\x00"
-"""The claim of a message that comes alone, and PostgreSQL's answer to it or to its outcome, each a transaction by itself."""
+UPDATED = b"C\x00\x00\x00\rUPDATE 1\x00"
+"""PostgreSQL's answer to the claim of a message that comes alone, or to its outcome, each a transaction by itself."""
 
 SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'interapp' AND datname = %s"
 
@@ -151,7 +151,7 @@ def test_answer_lost_for_a_message_that_comes_alone(
         proxy.cut()
         lost: list[int] = []
         for number in range(1, 20):
-            loss = proxy.lose(CLAIMED_ALONE if what == "claim" else SETTLED, UPDATED)
+            loss = proxy.lose(CLAIMED if what == "claim" else SETTLED, UPDATED)
             bench.send(client, [number])
             bench.wait_final(number + 1)
             # Not when the worker's own look at the table came before the ring: then it did not come alone.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import broker.table
 
-APART = {"array_dumper", "storage"}
+APART = {"encoded_dumper", "storage"}
 """What belongs to one database, or names its options."""
 
 

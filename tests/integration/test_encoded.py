@@ -6,8 +6,8 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from broker.table.array_dumper import register
-from broker.table.arrays import array
+from broker.table.encoded import array
+from broker.table.encoded_dumper import register
 
 TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 COLUMNS = st.one_of(

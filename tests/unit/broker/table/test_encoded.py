@@ -5,7 +5,7 @@ from struct import unpack_from
 
 import pytest
 
-from broker.table.arrays import array
+from broker.table.encoded import array
 
 
 def _elements(data: bytes) -> list[bytes | None]:
