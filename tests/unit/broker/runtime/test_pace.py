@@ -40,3 +40,14 @@ def test_one_slow_handler_makes_claims_small_at_once() -> None:
     for _ in range(100):
         pace.ran(1e-5)
     assert pace.claim_size() > 100
+
+
+def test_the_first_claims_grow_fast_and_not_at_once() -> None:
+    """One quick handler is no reason to claim hundreds of rows, some quick ones are."""
+    pace = Pace()
+    sizes = []
+    for _ in range(4):
+        sizes.append(pace.claim_size())
+        for _ in range(sizes[-1]):
+            pace.ran(1e-5)
+    assert sizes == [1, 8, 72, CLAIM_MOST]
