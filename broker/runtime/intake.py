@@ -48,8 +48,12 @@ class Intake:
         self._tags: dict[Identity, list[int]] = {}
         self._recent: OrderedDict[Identity, None] = OrderedDict()
 
-    def add(self, deliveries: Iterable[Delivery]) -> None:
-        """Take deliveries in; those of an older channel were given back by RabbitMQ and are forgotten."""
+    def add(self, deliveries: Iterable[Delivery]) -> bool:
+        """Take deliveries in; return whether any of them is of a row that was not settled lately.
+
+        Those of an older channel were given back by RabbitMQ and are forgotten.
+        """
+        news = False
         for delivery in deliveries:
             if delivery.channel < self.channel:
                 continue
@@ -59,8 +63,10 @@ class Intake:
                 self._tags.clear()
             identity = delivery.envelope.identity
             known = Known.SETTLED if identity in self._recent else Known.NO
+            news = news or known is Known.NO
             self._received[delivery.tag] = Received(delivery.envelope, delivery.tag, delivery.received_us, known)
             self._tags.setdefault(identity, []).append(delivery.tag)
+        return news
 
     def unknown(self, *, foreign_only: bool) -> list[Envelope]:
         """Return the envelopes whose row has not been seen.

@@ -61,14 +61,14 @@ class Receiving:
         """How often some of them were acknowledged."""
         self._consumer: Consumer = transport.consume(app, self._delivered, prefetch=prefetch)
 
-    def take_in(self) -> None:
-        """Take in what arrived, giving foreign messages their rows.
+    def take_in(self) -> bool:
+        """Take in what arrived, giving foreign messages their rows; return whether a row may be to claim for any of it.
 
         Raises TableUnavailable; nothing is forgotten then.
         """
         with self._lock:
             arrived, self._arrived = self._arrived, []
-            self._intake.add(arrived)
+            news = self._intake.add(arrived)
             if arrived:
                 self.rung = arrived[-1].channel
             now = self._clock.monotonic()
@@ -79,6 +79,7 @@ class Receiving:
             self._hooks.received(self._app, [delivery.envelope for delivery in arrived])
         if arrived or crowded:
             self.look_up(foreign_only=not crowded)
+        return news or crowded
 
     def look_up(self, *, foreign_only: bool) -> bool:
         """Learn where the rows of deliveries stand, making those that are missing; return whether one is due.

@@ -7,7 +7,6 @@ timeout, the thread is given up and another goes on.
 
 import threading
 from dataclasses import dataclass, replace
-from heapq import heappop, heappush
 from math import ceil, inf
 
 import structlog
@@ -19,6 +18,7 @@ from broker.handlers.rate import Limits
 from broker.lifecycle.clock import Clock, WallWatch
 from broker.lifecycle.state import State
 from broker.runtime.ahead import Ahead, Claim
+from broker.runtime.alarm import Alarm
 from broker.runtime.app import App
 from broker.runtime.holding import Holding, Post
 from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
@@ -51,9 +51,6 @@ TABLE_PAUSE_SECONDS = 0.5
 
 AHEAD_FROM_ROWS = 10
 """How large a batch must be for the next one to be claimed while it runs: handlers that take their time wait for no claim."""
-
-DUE_MARGIN_SECONDS = 0.005
-"""Added to a row's due time on the monotonic clock, so that the wall clock agrees that it is due."""
 
 HAND_OVER_SECONDS = 0.2
 """How often a worker that waits for its predecessor looks again."""
@@ -110,15 +107,13 @@ class Worker:
         rates = app.registry.rates()
         self._limits = Limits(rates) if rates else None
         self._recalled = False
-        self._wake = threading.Event()
+        self._alarm = Alarm(services.clock, threading.Event())
         self._stopping = threading.Event()
         self._lease_lost = threading.Event()
         self._ended = threading.Event()
         self._activity = threading.Condition()
         self._committing = threading.Lock()
         self._lease_row: LeaseRow | None = None
-        self._waking = threading.Lock()
-        self._due: list[float] = []
         self._unclear = False
         self._wall = WallWatch(services.clock)
         self._released = False
@@ -138,8 +133,8 @@ class Worker:
             clock=services.clock,
             prefetch=services.prefetch,
             max_bytes=services.max_bytes,
-            wake=self._wake.set,
-            due_later=self._due_later,
+            wake=self._alarm.ring,
+            due_later=self._alarm.due_later,
             hooks=services.hooks,
         )
 
@@ -153,7 +148,7 @@ class Worker:
     def stop(self, timeout_seconds: float) -> bool:
         """Finish what runs, commit, let the lease go, acknowledge, close the channel; return whether that was in time."""
         self._stopping.set()
-        self._wake.set()
+        self._alarm.ring()
         self._tell_activity()
         ended = self._ended.wait(timeout_seconds)
         if not ended:
@@ -229,18 +224,18 @@ class Worker:
             self._lease_lost.set()
             self._tell_activity()
             self._cancel_running()
-            self._wake.set()
+            self._alarm.seek()
 
     def lease_seen(self, row: LeaseRow) -> None:
         """Learn how the lease stands, while not holding it."""
         self._lease_row = row
-        self._wake.set()
+        self._alarm.seek()
 
     def work_seen(self, in_us: int = 0) -> None:
         """Learn that the table has a row to claim, now or in so many microseconds, whoever did not ring."""
         if in_us > 0:
-            self._due_later(in_us)
-        self._wake.set()
+            self._alarm.due_later(in_us)
+        self._alarm.seek()
 
     def running(self) -> int | None:
         """Return the number of the row whose handler runs."""
@@ -287,8 +282,7 @@ class Worker:
         me = threading.current_thread()
         pause: float | None = None
         while self._thread is me:
-            self._wake.wait(self._until_due() if pause is None else pause)
-            self._wake.clear()
+            self._alarm.wait(pause)
             try:
                 pause = self._turn()
                 self._detail = ""
@@ -318,7 +312,8 @@ class Worker:
         self._call_off()
         if self._unsettled is not None:
             self._commit(self._unsettled)
-        self._receiving.take_in()
+            self._alarm.seek()
+        news = self._receiving.take_in()
         if self._stopping.is_set():
             return None
         if self._lease_lost.is_set():
@@ -328,14 +323,18 @@ class Worker:
             return HAND_OVER_SECONDS if self._holding.lease else None
         if self._limits is not None and not self._recalled:
             self._recall(self._limits)
+        if not self._alarm.seeks() and not news:
+            # What was delivered was claimed before, with the first of its kind: most of a call comes after its rows were.
+            self._receiving.acknowledge()
+            return None
         while self._claim_and_run():
             self._receiving.acknowledge()
             self._receiving.take_in()
             if self._stopping.is_set() or self._lease_lost.is_set():
-                self._wake.set()
+                self._alarm.seek()
                 return None
         if self._receiving.look_again():
-            self._wake.set()
+            self._alarm.seek()
         self._receiving.acknowledge()
         return None
 
@@ -353,6 +352,7 @@ class Worker:
         may_run = self._holding.advance()
         if may_run is not was_active:
             self._tell_activity()
+            self._alarm.seek()
         return may_run
 
     def _recall(self, limits: Limits) -> None:
@@ -361,7 +361,7 @@ class Worker:
         now, now_us = self._clock.monotonic(), self._clock.now_us()
         limits.recall((kind, seq, now + (due_us - now_us) / 1_000_000) for kind, seq, due_us in waiting)
         for *_, due_us in waiting:
-            self._due_later(due_us - now_us)
+            self._alarm.due_later(due_us - now_us)
         self._recalled = True
 
     def _claim_and_run(self) -> bool:
@@ -495,12 +495,12 @@ class Worker:
         for item in done:
             self._documents.drop(item.effects.documents)
             if item.state is State.WAITING:
-                self._due_later(item.due_us - item.finished_us)
+                self._alarm.due_later(item.due_us - item.finished_us)
         self._receiving.settled(item.row.envelope.identity for item in done)
         if self._limits is not None:
             later = [row for row in rest if row.due_us is not None]
             for row in later:
-                self._due_later((row.due_us or 0) - self._clock.now_us())
+                self._alarm.due_later((row.due_us or 0) - self._clock.now_us())
             self._receiving.settled(row.envelope.identity for row in later)
 
     def _show_documents(self, settlement: Settlement) -> None:
@@ -544,7 +544,7 @@ class Worker:
         # The new thread commits before it does anything else.
         self._unsettled = Unsettled(batch.lease, [*done, settlement], rest)
         self._go_on()
-        self._wake.set()
+        self._alarm.seek()
         self._runner.ended(running, outcome, seconds)
 
     # Trouble.
@@ -562,6 +562,7 @@ class Worker:
         self._released = False
         self._holding.superseded(self._receiving.channel())
         self._tell_activity()
+        self._alarm.seek()
         self._receiving.rebuild()
 
     def _table_away(self, error: TableUnavailable) -> float:
@@ -578,19 +579,3 @@ class Worker:
     def _tell_activity(self) -> None:
         with self._activity:
             self._activity.notify_all()
-
-    def _due_later(self, in_us: int) -> None:
-        """Wake when so many microseconds have passed: a row is due then."""
-        with self._waking:
-            heappush(self._due, self._clock.monotonic() + in_us / 1_000_000 + DUE_MARGIN_SECONDS)
-
-    def _until_due(self) -> float | None:
-        """Return the seconds until a row is due, as far as this worker knows; None when it knows of none."""
-        with self._waking:
-            if not self._due:
-                return None
-            left = self._due[0] - self._clock.monotonic()
-            if left > 0:
-                return left
-            heappop(self._due)
-            return 0.0

@@ -3,6 +3,7 @@
 SQLAlchemy's share of such a statement is as long as the server's, and a transaction around it takes two more round trips.
 """
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,16 @@ from sqlalchemy.engine import Engine, ExceptionContext
 
 from broker.table.watchdog import Watchdog
 
+PATIENCE_SECONDS = 0.5
+"""How long a statement waits for a connection that another one uses, before it has one opened that is closed after it."""
+
 
 class Straight:
-    """Idle connections in autocommit, each taken for one statement at a time. Safe for any thread."""
+    """Connections in autocommit, each taken for one statement at a time. Safe for any thread.
+
+    To open one costs more than ten statements do. So only a few are kept, and whoever finds all of them in use waits for a moment:
+    hundreds of apps that are rung at once share them, and one whose statement waits for a lock holds up nobody for long.
+    """
 
     def __init__(self, engine: Engine, watchdog: Watchdog, most: int) -> None:
         """Take connections from the engine's pool for good, and keep at most so many."""
@@ -21,16 +29,15 @@ class Straight:
         self._watchdog = watchdog
         self._most = most
         self._idle: list[Any] = []
+        self._open = 0
+        self._freed = threading.Condition()
 
     def execute(self, statement: str, parameters: Mapping[str, Any]) -> Any:
         """Run one statement, a transaction by itself; return its cursor, which has all of the answer.
 
         Raises what SQLAlchemy would raise.
         """
-        try:
-            driver = self._idle.pop()
-        except IndexError:
-            driver = self._opened()
+        driver = self._take()
         try:
             with self._watchdog.watching(driver.fileno()):
                 if not driver.autocommit:
@@ -39,19 +46,47 @@ class Straight:
         except self._engine.dialect.loaded_dbapi.Error as error:
             raise self._failed(driver, error) from error
         except BaseException:
-            driver.close()
+            self._close(driver)
             raise
-        if len(self._idle) < self._most:
-            self._idle.append(driver)
-        else:
-            driver.close()
+        self._give_back(driver)
         return cursor
+
+    def _take(self) -> Any:
+        with self._freed:
+            self._freed.wait_for(lambda: self._idle or self._open < self._most, PATIENCE_SECONDS)
+            if self._idle:
+                return self._idle.pop()
+            self._open += 1
+        try:
+            return self._opened()
+        except BaseException:
+            self._forget(1)
+            raise
+
+    def _give_back(self, driver: Any) -> None:
+        with self._freed:
+            keep = self._open <= self._most
+            if keep:
+                self._idle.append(driver)
+                self._freed.notify()
+        if not keep:
+            self._close(driver)
+
+    def _close(self, *drivers: Any) -> None:
+        for driver in drivers:
+            driver.close()
+        self._forget(len(drivers))
+
+    def _forget(self, count: int) -> None:
+        with self._freed:
+            self._open -= count
+            self._freed.notify(count)
 
     def close(self) -> None:
         """Close what is idle."""
-        idle, self._idle = self._idle, []
-        for driver in idle:
-            driver.close()
+        with self._freed:
+            idle, self._idle = self._idle, []
+        self._close(*idle)
 
     def on_error(self, context: ExceptionContext) -> None:
         """Learn from SQLAlchemy that the server went away: what is idle here has lost it too."""
@@ -68,7 +103,7 @@ class Straight:
         """Close the connection it failed on; return SQLAlchemy's form of the error."""
         dialect = self._engine.dialect
         gone = dialect.is_disconnect(error, driver, None)
-        driver.close()
+        self._close(driver)
         if gone:
             # What else is idle has lost the same server.
             self.close()

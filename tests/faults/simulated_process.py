@@ -109,8 +109,7 @@ class SimulatedWorker(Worker):
     def __init__(self, process: "Process", app: App[Any], holding: Holding, services: Services) -> None:
         self._process = process
         super().__init__(app, f"{APP}@{process.name}", holding, services)
-        self._wake = self._receiving._wake = SimulatedEvent(process.strands, process.clock.monotonic)  # type: ignore[assignment]
-        self._receiving._wake = self._wake.set
+        self._alarm._event = SimulatedEvent(process.strands, process.clock.monotonic)
         self._ended = SimulatedEvent(process.strands, process.clock.monotonic)
         self._pace = FewAtOnce()
         self._ahead_from = 2

@@ -949,6 +949,34 @@ def test_everything_is_acknowledged_in_the_end(site: Site) -> None:
     assert left == ["sentinel"]
 
 
+def test_deliveries_of_what_was_settled_lead_to_no_claim(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of a message that was handled lately is acknowledged, and the table is asked nothing for it."""
+    claimed: list[object] = []
+    claim = HandlerTable.claim
+
+    def counting(table: HandlerTable, *given: Any, **more: Any) -> Any:
+        claimed.append(given)
+        return claim(table, *given, **more)
+
+    host, desk = site.host(), Desk()
+    host.add(app(noting(), desk))
+    receiving = host._workers[CHILD]._receiving
+    copy = foreign("copy", "test.note", b'{"n": 7}')
+    site.foreign(copy)
+    site.all_succeeded(1)
+    eventually(lambda: len(receiving._intake) == 0, what="the first delivery is acknowledged")
+    monkeypatch.setattr(HandlerTable, "claim", counting)
+    before = receiving.delivered
+    site.foreign(copy, copy, copy)
+    eventually(lambda: receiving.delivered == before + 3, timeout=PATIENCE_S, what="the copies are delivered")
+    eventually(lambda: receiving.at_hand()[0] == 0, timeout=PATIENCE_S, what="the copies are acknowledged")
+    assert claimed == []
+    site.foreign(foreign("new", "test.note", b'{"n": 8}'))
+    site.all_succeeded(2)
+    assert claimed
+    assert desk.ran == [7, 8]
+
+
 def test_a_message_that_is_too_large_is_not_sent(site: Site) -> None:
     """A sender learns at once that its message is too large, and there is no row of it."""
     host = site.host()

@@ -106,7 +106,7 @@ class InstalledPostgreSQL(InstalledServer, PostgreSQLServer):
             "listen_addresses": "127.0.0.1",
             "port": self._port.number,
             "unix_socket_directories": self.folder,
-            "max_connections": 200,
+            "max_connections": 300,
             # in the data folder, so that a killed server leaves nothing in /dev/shm
             "dynamic_shared_memory_type": "mmap",
         }

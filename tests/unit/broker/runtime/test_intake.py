@@ -200,3 +200,13 @@ def test_no_delivery_is_acknowledged_before_its_row_is_safe(events: list[tuple[s
                 assert of in settled or now - seen.get(of, now) >= ACK_AFTER_SECONDS
             acknowledged = last[1]
     assert len(made) == tag - acknowledged
+
+
+def test_deliveries_of_rows_that_were_settled_lately_are_no_news() -> None:
+    """A claim takes rows before all of their deliveries have come: those are no reason to claim again, any other is."""
+    made = intake([1])
+    made.settled([("m1", ""), ("m2", "")], monotonic=0.0)
+    assert not made.add([delivery(2), delivery(1)])
+    assert made.add([delivery(3), delivery(2)])
+    assert not made.add([])
+    assert made.add([delivery(2, user="another")])
