@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 from benchmarks.budgets import verdicts
 from benchmarks.chart import chart
-from benchmarks.contender import CONTENDERS
+from benchmarks.contender import CONTENDERS, Contender, Metric
 from benchmarks.measure import measure
 from benchmarks.page import CHART, LATEST
 from benchmarks.plan import ALL, Plan, plan
@@ -45,15 +45,19 @@ def main() -> None:
 
 def race(run: Run, wanted: Plan) -> None:
     """Let the contenders race, interleaved, so that what the machine does meanwhile hits everybody."""
+    given_up: list[tuple[Contender, Metric]] = []
     for turn in range(1, run.rounds + 1):
         for contender, metric in wanted.races:
+            if (contender, metric) in given_up:
+                continue
             print(f"round {turn} of {run.rounds}: ", end="", flush=True)
             try:
                 run.add(contender.name, measure(run.servers, contender, metric, run.sizes))
             except ContenderFailed as failed:
-                # A peer that hangs now and then must not cost the numbers of all others.
+                # A peer that hangs must not cost the numbers of all others, nor its own in every round as much time again.
                 if not contender.peer:
                     raise
+                given_up.append((contender, metric))
                 print(f"{contender.name}: {metric} not measured: {failed}", flush=True)
 
 
