@@ -58,3 +58,10 @@ class Ahead:
         with self._lock:
             claimed, self._claimed = self._claimed, None
         return () if claimed is None else claimed.rows
+
+
+def begin(claim: Callable[[], Claim], name: str) -> Ahead:
+    """Begin a claim on a thread of its own."""
+    ahead = Ahead(claim, threading.Event())
+    threading.Thread(target=ahead.run, name=name, daemon=True).start()
+    return ahead

@@ -7,7 +7,7 @@ timeout, the thread is given up and another goes on.
 
 import threading
 from dataclasses import dataclass, replace
-from math import ceil, inf
+from math import ceil
 
 import structlog
 
@@ -15,15 +15,15 @@ from broker.errors import Superseded, TableUnavailable
 from broker.handlers.context import ResourceT
 from broker.handlers.outcome import Outcome
 from broker.handlers.rate import Limits
-from broker.lifecycle.clock import Clock, WallWatch
+from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import State
-from broker.runtime.ahead import Ahead, Claim
+from broker.runtime.ahead import Claim
 from broker.runtime.alarm import Alarm
 from broker.runtime.app import App
+from broker.runtime.claims import Claims
 from broker.runtime.holding import Holding, Post
 from broker.runtime.middleware.hooks import NO_HOOKS, Hooks
 from broker.runtime.outgoing import Outgoing
-from broker.runtime.pace import Pace
 from broker.runtime.pending_documents import PendingDocuments
 from broker.runtime.receiving import Receiving
 from broker.runtime.reports import show_progress
@@ -48,9 +48,6 @@ SLOW_SECONDS = 0.1
 
 TABLE_PAUSE_SECONDS = 0.5
 """Pause before the table is tried again."""
-
-AHEAD_FROM_ROWS = 10
-"""How large a batch must be for the next one to be claimed while it runs: handlers that take their time wait for no claim."""
 
 HAND_OVER_SECONDS = 0.2
 """How often a worker that waits for its predecessor looks again."""
@@ -103,7 +100,6 @@ class Worker:
             hooks=services.hooks,
         )
         self._settling = Settling(services.table, services.outgoing, services.hooks)
-        self._pace = Pace()
         rates = app.registry.rates()
         self._limits = Limits(rates) if rates else None
         self._recalled = False
@@ -114,17 +110,11 @@ class Worker:
         self._activity = threading.Condition()
         self._committing = threading.Lock()
         self._lease_row: LeaseRow | None = None
-        self._unclear = False
-        self._wall = WallWatch(services.clock)
-        self._released = False
         self._batch: Batch | None = None
         self._unsettled: Unsettled | None = None
-        self._ahead: Ahead | None = None
-        # SQLite does its work in this process and lets one write at a time: claim and outcomes would only hinder each other.
-        self._ahead_from: float = inf if services.table.database.is_sqlite else AHEAD_FROM_ROWS
         self._detail = ""
         self._doubt = ""
-        self._claims = 0
+        self._claimed = 0
         self._thread = threading.Thread()
         self._receiving = Receiving(
             app.address,
@@ -136,6 +126,9 @@ class Worker:
             wake=self._alarm.ring,
             due_later=self._alarm.due_later,
             hooks=services.hooks,
+        )
+        self._claims = Claims(
+            app.address, holding, services.table, services.clock, self._receiving.arrivals, self._runner.facts_of
         )
 
     # Called by the host.
@@ -182,7 +175,7 @@ class Worker:
             room=at_hand < self._services.prefetch,
             delivered=self._receiving.delivered,
             unknown=unknown,
-            worked=self._receiving.acknowledged + self._claims,
+            worked=self._receiving.acknowledged + self._claimed,
             busy=batch is not None and batch.running() is not None,
             active=self.active(),
         )
@@ -297,10 +290,11 @@ class Worker:
                 # Nothing known gets here. What was claimed is unclear; a worker that ends in silence would be worse.
                 log.exception("unexpected; going on", app=self.app.address)
                 self._detail = f"{type(exc).__name__}: {exc}"
-                self._unclear, self._unsettled, self._ahead = True, None, None
+                self._unsettled = None
+                self._claims.forget()
                 self._documents.clear()
                 pause = TABLE_PAUSE_SECONDS
-            if self._stopping.is_set() and self._unsettled is None and self._ahead is None:
+            if self._stopping.is_set() and self._unsettled is None and not self._claims.pending:
                 self._holding.drop(free=True)
                 self._receiving.acknowledge()
                 self._ended.set()
@@ -369,19 +363,14 @@ class Worker:
         lease = self._holding.lease
         if lease is None:
             return False
-        claim = None
-        if self._ahead is not None:
-            ahead, self._ahead = self._ahead, None
-            claim = ahead.take()
-        if claim is None:
-            claim = self._claim(self._ready_to_claim(lease), ahead=False)
+        claim = self._claims.take(lease)
         if not claim.rows:
             return claim.more
-        self._claims += 1
+        self._claimed += 1
         batch = self._batch = Batch(claim.lease, claim.rows, claim.ended, counts=self._show_documents)
         self._receiving.claimed(row.envelope.identity for row in claim.rows)
-        if claim.more and len(claim.rows) >= self._ahead_from and self._limits is None:
-            self._claim_ahead(claim.lease)
+        if self._limits is None:
+            self._claims.begin_ahead(claim)
         through = self._run_batch(batch, claim)
         with self._committing:
             done, rest = batch.hand_over()
@@ -393,46 +382,9 @@ class Worker:
             self._commit(self._unsettled)
         return claim.more or batch.gave_back
 
-    def _ready_to_claim(self, lease: Lease) -> Lease:
-        """Make claimable what a claim of unknown end, or a clock that was set back, withholds; return the lease to claim under."""
-        if self._unclear:
-            # Nobody knows what the last claim took, if its commit came through: a new epoch makes those rows claimable.
-            lease = self._holding.renew_epoch(lease)
-            self._unclear = False
-        if self._wall.set_back() or not self._released:
-            # The predecessor's clock, or ours before a restart, may have been ahead.
-            self._services.table.release(lease)
-            self._released = True
-        return lease
-
-    def _claim(self, lease: Lease, *, ahead: bool) -> Claim:
-        arrivals = self._receiving.arrivals()
-        limit = self._pace.claim_size()
-        asked = self._clock.monotonic()
-        try:
-            rows, more = self._services.table.claim(
-                lease, self._runner.facts_of, limit=limit, arrivals=arrivals, ahead=ahead
-            )
-        except TableUnavailable:
-            self._unclear = True
-            raise
-        return Claim(lease, rows, more, asked, self._clock.monotonic(), ahead)
-
-    def _claim_ahead(self, lease: Lease) -> None:
-        """Begin to claim the next rows, on a thread of its own, while the present ones run."""
-        self._ahead = Ahead(lambda: self._claim(lease, ahead=True), threading.Event())
-        threading.Thread(target=self._ahead.run, name=f"claim {self.app.address}", daemon=True).start()
-
     def _call_off(self) -> None:
         """Let what was claimed ahead be given back, when its claim has ended. Raises Superseded."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is None:
-            return
-        try:
-            claim = ahead.take()
-        except TableUnavailable:
-            # Nobody knows what it took: the next claim sees to that.
-            return
+        claim = self._claims.call_off()
         if claim is not None and claim.rows:
             before = self._unsettled or Unsettled(claim.lease, [], [])
             self._unsettled = replace(before, rest=[*before.rest, *claim.rows])
@@ -454,7 +406,7 @@ class Worker:
             started_us = self._clock.now_us()
             outcome = self._runner.run(running)
             seconds = self._clock.monotonic() - running.since
-            self._pace.ran(seconds)
+            self._claims.pace.ran(seconds)
             settlement = to_settlement(
                 running.row,
                 outcome,
@@ -512,8 +464,7 @@ class Worker:
         with self._committing:
             if self._batch is not batch:
                 return
-            if self._ahead is not None:
-                batch.add(self._ahead.take_rows_at_hand())
+            batch.add(self._claims.rows_at_hand())
             done, rest = batch.hand_over()
             if not done and not rest:
                 return
@@ -554,12 +505,12 @@ class Worker:
         for item in self._unsettled.done if self._unsettled is not None else ():
             late = item.row.envelope.message_id
             log.warning("outcome refused: another worker took the lease", app=self.app.address, id=late)
-        self._unsettled = self._ahead = None
+        self._unsettled = None
+        self._claims.lease_lost()
         self._documents.clear()
         self._batch = None
         self._recalled = False
         self._lease_lost.clear()
-        self._released = False
         self._holding.superseded(self._receiving.channel())
         self._tell_activity()
         self._alarm.seek()

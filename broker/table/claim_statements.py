@@ -44,7 +44,7 @@ def _found(columns: str) -> str:
             ORDER BY b.priority DESC, b.seq LIMIT 1),
         delayed AS (
             SELECT e.call_id FROM messages AS e
-            WHERE e.open AND e.stop_on_failure AND e.destination = :app AND e.due_us > :now_us),
+            WHERE e.open AND e.stop_on_failure AND e.destination = :app AND e.due_us > 0 AND e.due_us > :now_us),
         found AS (
             SELECT f.* FROM (
                 {_first(f"m.due_us = 0 AND {_HIGHER}", columns)}

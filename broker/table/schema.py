@@ -63,6 +63,13 @@ messages = sa.Table(
     sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("open", sa.Boolean, sa.Computed("state IN ('waiting', 'processing')", persisted=True)),
     sa.Column("failed", sa.Boolean, sa.Computed("state = 'failed'", persisted=True)),
+    # When its last attempt began, of a row that waits for the next one. NULL in all others, before a claim and after it, so that
+    # an index of it costs those nothing.
+    sa.Column(
+        "retried_us",
+        sa.BigInteger,
+        sa.Computed("CASE WHEN state = 'waiting' AND due_us > 0 THEN started_us END", persisted=True),
+    ),
     # Last: SQLite walks through a large value to reach what stands behind it.
     sa.Column("reply", sa.Text),
     sa.Column("body", sa.LargeBinary, nullable=False),

@@ -47,10 +47,7 @@ SET_BACK_US = 60_000_000
 
 # Due times are wall clock. When that was set back since a retry was scheduled, nobody knows when it would have been due: it is due
 # now, or it would wait for as long as the clock was set back, and behind an ordered retry the whole app.
-RELEASE = sa.text(
-    "UPDATE messages SET due_us = 0 WHERE open AND destination = :app AND state = 'waiting' AND due_us > :now_us"
-    " AND started_us > :now_us + :set_back_us"
-)
+RELEASE = sa.text("UPDATE messages SET due_us = 0 WHERE destination = :app AND retried_us > :now_us + :set_back_us")
 
 # Ordered, though any would do: without that PostgreSQL may look for one through the whole table.
 APPS_WITH_WORK = sa.text(

@@ -45,6 +45,20 @@ sa.Index(
     sqlite_where=sa.text("open AND ordered"),
 )
 sa.Index(
+    "messages_retried",
+    messages.c.destination,
+    messages.c.retried_us,
+    postgresql_where=sa.text("retried_us IS NOT NULL"),
+    sqlite_where=sa.text("retried_us IS NOT NULL"),
+)
+sa.Index(
+    "messages_delayed",
+    messages.c.destination,
+    messages.c.due_us,
+    postgresql_where=sa.text("open AND stop_on_failure AND due_us > 0"),
+    sqlite_where=sa.text("open AND stop_on_failure AND due_us > 0"),
+)
+sa.Index(
     "dead_letters_identity",
     dead_letters.c.queue,
     dead_letters.c.message_id,

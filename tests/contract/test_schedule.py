@@ -259,6 +259,26 @@ def test_the_claim_stops_early(crowd: Place, ordered: bool) -> None:
     assert ids(crowd.claim(crowd.lease(), limit=3)) == first
 
 
+def test_a_call_that_is_strictly_in_order_costs_no_look_at_all_that_waits(crowd: Place) -> None:
+    """What is delayed of such calls is found by an index of its own, however many other rows wait for a later time."""
+    call = {"call_id": "call", "call_size": 2, "stop_on_failure": True, "priority": 9}
+    crowd.send(message("strict0", **call), message("strict1", **call))
+    crowd.execute("UPDATE messages SET due_us = :due_us WHERE id = 'strict0'", due_us=crowd.clock.now_us() + 10**9)
+    query = CANDIDATES.sqlite if crowd.database.is_sqlite else CANDIDATES.postgresql
+    shown = plan(crowd, query, app=APP, epoch=1, now_us=crowd.clock.now_us(), limit=100, most_bytes=1)
+    assert "messages_delayed" in shown
+    assert "Seq Scan on messages" not in shown
+    assert ids(crowd.claim(crowd.lease(), limit=1)) == ["a1"]
+
+
+def test_what_a_clock_that_was_set_back_holds_up_is_found_by_an_index(crowd: Place) -> None:
+    """Whoever takes a lease looks for it, and must not read all that waits for a later time before its first claim."""
+    now_us = crowd.clock.now_us()
+    shown = plan(crowd, str(statements.RELEASE), app=APP, now_us=now_us, set_back_us=statements.SET_BACK_US)
+    assert "messages_retried" in shown
+    assert "messages_open" not in shown
+
+
 def test_a_look_stops_early(crowd: Place) -> None:
     """However many rows wait, a look for work is a few steps into the index."""
     crowd.lease()

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from broker.errors import Superseded, TableError
 from broker.lifecycle.state import State
 from broker.runtime.ahead import Claim
+from broker.runtime.claims import Claims
 from broker.runtime.holding import Holding
 from broker.runtime.receiving import Receiving
 from broker.runtime.running import Batch
@@ -187,7 +188,7 @@ def probe(patch: Patch) -> None:
 
 def unclear_claim(patch: Patch) -> None:
     """Take a claim whose answer was lost for one that did nothing."""
-    patch.setattr(Worker, "_unclear", property(lambda _worker: False, lambda _worker, _unclear: None), raising=False)
+    patch.setattr(Claims, "_unclear", property(lambda _claims: False, lambda _claims, _unclear: None), raising=False)
 
 
 def unclear_take(patch: Patch) -> None:

@@ -17,7 +17,7 @@ from broker.handlers.context import Context
 from broker.handlers.outcome import Outcome
 from broker.handlers.registry import HandlerRegistry
 from broker.lifecycle.clock import ManualClock
-from broker.runtime.ahead import Ahead
+from broker.runtime.ahead import Ahead, Claim
 from broker.runtime.app import App
 from broker.runtime.holding import Holding
 from broker.runtime.outgoing import Outgoing
@@ -27,7 +27,6 @@ from broker.runtime.running import Batch, Running
 from broker.runtime.worker import Services, Worker
 from broker.table.database import Database
 from broker.table.leases import Leases, WorkerStart
-from broker.table.rows import Lease
 from broker.table.store import HandlerTable
 
 APP = "m1000-a.clk1"
@@ -111,17 +110,18 @@ class SimulatedWorker(Worker):
         super().__init__(app, f"{APP}@{process.name}", holding, services)
         self._alarm._event = SimulatedEvent(process.strands, process.clock.monotonic)
         self._ended = SimulatedEvent(process.strands, process.clock.monotonic)
-        self._pace = FewAtOnce()
-        self._ahead_from = 2
+        self._claims.pace = FewAtOnce()
+        self._claims.ahead_from = 2
+        self._claims.begin = self._begin_ahead
 
     def _go_on(self) -> None:
         # At the start, and in place of a thread that was given up: a real thread there would run when it likes.
         self._thread = self._process.strands.begin(self._work)
 
-    def _claim_ahead(self, lease: Lease) -> None:
-        ended = SimulatedEvent(self._process.strands, self._process.clock.monotonic)
-        self._ahead = Ahead(lambda: self._claim(lease, ahead=True), ended)
-        self._process.strands.begin(self._ahead.run)
+    def _begin_ahead(self, claim: Callable[[], Claim], _name: str) -> Ahead:
+        ahead = Ahead(claim, SimulatedEvent(self._process.strands, self._process.clock.monotonic))
+        self._process.strands.begin(ahead.run)
+        return ahead
 
     def _give_up(self, batch: Batch, running: Running, outcome: Outcome) -> None:
         self._process.witness.given_up(self._process)
