@@ -5,7 +5,7 @@ It sends calls of 50, no more than 1,000 messages a second, so that a test on a 
 
 import signal
 import sys
-import threading
+import time
 
 from ledger_service import Note
 
@@ -17,11 +17,13 @@ from broker.settings import InterAppSettings
 def main() -> int:
     """Send until a signal."""
     app, number = sys.argv[1], int(sys.argv[2])
-    stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: stopping.set())
+    # No event: a handler that sets one waits for ever when the signal comes while this thread looks at it.
+    stopping: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: stopping.append(number))
     with Host(InterAppSettings.load(), SystemClock()) as host:
         client = host.client("parent")
-        while not stopping.wait(0.05):
+        while not stopping:
+            time.sleep(0.05)
             client.send_call([Note(number=number + each) for each in range(50)], to=app, wait_for_table=30)
             number += 50
             sys.stdout.write(f"sent {number}\n")

@@ -11,6 +11,7 @@ import itertools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -63,7 +64,8 @@ def arm(point: str, act: str, count: int) -> None:
         if counts(result) and next(calls) == count:
             if act == "exit":
                 os._exit(9)
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # To this very thread: one to the process is another thread's to take, and this one would go on until that has run.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         return result
 
     setattr(owner, name, wrapped)

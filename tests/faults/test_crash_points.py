@@ -5,9 +5,9 @@ from bench import Bench
 CHILD_STEPS = {
     "lease-taken": 1,
     "lease-locked": 4,
-    "claimed": 4,
+    "claimed": 2,
     "ran": 4,
-    "outcome-committed": 4,
+    "outcome-committed": 2,
     "acknowledged": 2,
     "acknowledgement-sent": 1,
 }
