@@ -318,7 +318,7 @@ class Worker:
         if self._limits is not None and not self._recalled:
             self._recall(self._limits)
         if not self._alarm.seeks() and not news:
-            # What was delivered was claimed before, with the first of its kind: most of a call comes after its rows were.
+            # What was delivered was settled before: most of a call is delivered after the first of it led to a claim of the whole.
             self._receiving.acknowledge()
             return None
         while self._claim_and_run():

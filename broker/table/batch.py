@@ -14,13 +14,11 @@ from sqlalchemy.engine import Connection
 
 from broker.table.database import Database
 from broker.table.encoded import array
+from broker.table.fence import HOLD
 
 Row = Mapping[str, Any]
 
 _PLACE = re.compile(r"\{(\w+)\}")
-
-# An UPDATE, not a SELECT: it waits for a successor's take and then matches nothing, where a SELECT would have read too early.
-HOLD_LEASE = "UPDATE leases SET renewals = renewals + 1 WHERE app = {app} AND epoch = {epoch} AND worker = {worker}"
 
 
 class Batch:
@@ -71,7 +69,7 @@ class Batch:
 
         The lease is locked until the commit. These three columns must say the same in every row.
         """
-        held = f"WITH held AS ({HOLD_LEASE} RETURNING epoch) "
+        held = f"WITH held AS ({HOLD} RETURNING epoch) "
         columns = self._columns | {"app": "text", "epoch": "bigint", "worker": "text"}
         return Batch(columns, postgresql=held + self._template.replace("FROM {batch}", "FROM held, {batch}"), sqlite="")
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from broker.messages.envelope import Envelope
+from broker.table.envelopes import to_envelope
 from broker.table.rows import Claimed
 
 
@@ -53,30 +53,11 @@ class Candidate(NamedTuple):
         """Return its message id and the user who sent it: an app gets that once."""
         return self.id, self.amqp_user
 
-    def claimed(self, body: bytes) -> Claimed:
-        """Return the row as it is once it is claimed."""
-        envelope = Envelope(
-            message_id=self.id,
-            kind=self.kind,
-            body=body,
-            destination=self.destination,
-            source=self.source,
-            call_id=self.call_id,
-            call_size=self.call_size,
-            stop_on_failure=bool(self.stop_on_failure),
-            correlation_id=self.correlation_id,
-            reply_to=self.reply_to,
-            content_type=self.content_type,
-            version=self.version,
-            deadline_ms=self.deadline_ms,
-            priority=self.priority,
-            traceparent=self.traceparent,
-            sent_us=self.sent_us,
-            user=self.amqp_user,
-        )
+    def claimed(self) -> Claimed:
+        """Return the row as it is once it is claimed; it must have come with its body."""
         return Claimed(
             seq=self.seq,
-            envelope=envelope,
+            envelope=to_envelope(self),
             doorbell=self.doorbell,
             attempt=self.attempts + 1,
             claims=self.claims + 1,

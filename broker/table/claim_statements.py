@@ -109,19 +109,9 @@ _PLAIN = (
     "AND ({row}.deadline_ms IS NULL OR {row}.deadline_ms > :now_ms)"
 )
 
-_LOOKED_AT = ", ".join(
-    f"m.{name}"
-    for name in (
-        "seq",
-        "priority",
-        "body_size",
-        "kind",
-        "state",
-        "cancel_requested",
-        "crashes",
-        "deadline_ms",
-        "suspect",
-    )
+_LOOKED_AT = (
+    "m.ctid AS place, m.seq, m.priority, m.body_size, m.kind, "
+    "m.state, m.cancel_requested, m.crashes, m.deadline_ms, m.suspect"
 )
 
 _SET = _CLAIMED.format(
@@ -141,7 +131,7 @@ _SET = _CLAIMED.format(
 CLAIM_PLAIN = Query(
     f"""
     WITH held AS ({HOLD_LEASE} RETURNING epoch),
-    {_found(f"m.ctid AS place, {_LOOKED_AT}")},
+    {_found(_LOOKED_AT)},
     summed AS (
         SELECT place, kind, sum(body_size) OVER upto AS bytes,
                bool_and({_PLAIN.format(row="o")} AND NOT o.suspect AND o.kind = ANY(:kinds)) OVER upto AS plain

@@ -111,7 +111,7 @@ class Claiming:
         candidates = [Candidate._make(row[1:]) for row in rows]
         # An update promises no order.
         candidates.sort(key=lambda row: (-row.priority, row.seq))
-        claimed = [row.claimed(row.body) for row in candidates if row.body is not None]
+        claimed = [row.claimed() for row in candidates]
         return claimed, rows[0][0] if rows else 0
 
     def _claim_rows(
@@ -170,7 +170,7 @@ class Claiming:
 
 def _as_claimed(plan: ClaimPlan) -> list[Claimed]:
     """Return the rows of the plan as they are once they are claimed, but those whose body was left out."""
-    return [take.row.claimed(take.row.body) for take in plan.take if take.row.body is not None]
+    return [take.row.claimed() for take in plan.take if take.row.body is not None]
 
 
 def _claimed(connection: Connection, lease: Lease, rows: Sequence[Mapping[str, Any]]) -> list[Claimed]:

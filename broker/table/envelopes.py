@@ -106,8 +106,8 @@ def copy_of(event: Envelope, to: str) -> Envelope:
     return replace(event, message_id=copy_id, destination=to, correlation_id=event.message_id, keep_last=False)
 
 
-def to_envelope(row: Any) -> Envelope:
-    """Return the envelope that a row of the table holds."""
+def to_envelope(row: Any, *, due_us: int = 0) -> Envelope:
+    """Return the envelope that a row of the table holds; ``due_us`` is when it is due, 0 for one that is claimed."""
     return Envelope(
         message_id=row.id,
         kind=row.kind,
@@ -122,7 +122,7 @@ def to_envelope(row: Any) -> Envelope:
         content_type=row.content_type,
         version=row.version,
         deadline_ms=row.deadline_ms,
-        at_ms=-(-row.due_us // 1000) or None,
+        at_ms=-(-due_us // 1000) or None,
         priority=row.priority,
         traceparent=row.traceparent,
         sent_us=row.sent_us,

@@ -97,7 +97,7 @@ def unconfirmed(
         .order_by(messages.c.seq)
     )
     for row in connection.execute(query):
-        taken[row.number].append(to_envelope(row))
+        taken[row.number].append(to_envelope(row, due_us=row.due_us))
     return [Consignment(envelopes, (number,)) for number, envelopes in taken.items()]
 
 

@@ -103,11 +103,10 @@ def settle_row(lease: Lease, item: Settlement) -> dict[str, object]:
 
 def still_mine(connection: Connection, lease: Lease, settlements: Sequence[Settlement]) -> list[Settlement]:
     """Return the settlements that this epoch's claim wrote, now or in a commit whose answer was lost."""
-    query = sa.select(messages.c.seq, messages.c.state).where(
+    query = sa.select(messages.c.seq, messages.c.state, messages.c.claims).where(
         messages.c.seq.in_([item.row.seq for item in settlements]), messages.c.epoch == lease.epoch
     )
     claims = {item.row.seq: item.row.claims for item in settlements}
-    query = query.add_columns(messages.c.claims)
     states = {row.seq: row.state for row in connection.execute(query) if row.claims == claims[row.seq]}
     return [item for item in settlements if states.get(item.row.seq) == item.state.value]
 
@@ -131,7 +130,7 @@ def histories(lease: Lease, settlements: Sequence[Settlement]) -> list[dict[str,
 def not_written(connection: Connection, entries: list[dict[str, object]]) -> list[dict[str, object]]:
     """Return the entries that a commit whose answer was lost has not written already."""
     query = sa.select(history.c.seq, history.c.at_us, history.c.what).where(
-        history.c.seq.in_([entry["seq"] for entry in entries])
+        history.c.seq.in_([one["seq"] for one in entries])
     )
     written = {tuple(row) for row in connection.execute(query)}
-    return [entry for entry in entries if (entry["seq"], entry["at_us"], entry["what"]) not in written]
+    return [one for one in entries if (one["seq"], one["at_us"], one["what"]) not in written]

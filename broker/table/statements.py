@@ -1,4 +1,4 @@
-"""Statements that more than one part of the table uses. States are literals, so that partial indexes apply."""
+"""Statements that are neither a claim's nor an outcome's. States are literals, so that partial indexes apply."""
 
 import sqlalchemy as sa
 

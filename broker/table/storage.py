@@ -8,6 +8,8 @@ Not in ``schema``: at a database's name SQLAlchemy imports all that it knows of 
 would pay for twice. Only migrations need this, and what compares them with the tables.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from broker.table.schema import dead_letters, history, messages, metadata, outbox
@@ -19,53 +21,44 @@ for table in (messages, outbox, history, dead_letters):
 # behind makes room for the outcomes.
 messages.dialect_kwargs["postgresql_with"] = {"fillfactor": 45}
 
-sa.Index(
+
+def _partial(name: str, *columns: sa.ColumnElement[Any], where: str, unique: bool = False) -> None:
+    """Add an index of those rows that fulfil the condition."""
+    condition = sa.text(where)
+    sa.Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
+
+
+_partial(
     "messages_open",
     messages.c.destination,
     messages.c.due_us,
     messages.c.priority.desc(),
     messages.c.seq,
-    postgresql_where=sa.text("open"),
-    sqlite_where=sa.text("open"),
+    where="open",
 )
-sa.Index(
-    "messages_call",
-    messages.c.call_id,
-    messages.c.seq,
-    postgresql_where=sa.text("call_size <> 1"),
-    sqlite_where=sa.text("call_size <> 1"),
-)
-sa.Index("messages_failed", messages.c.seq, postgresql_where=sa.text("failed"), sqlite_where=sa.text("failed"))
-sa.Index(
+_partial("messages_call", messages.c.call_id, messages.c.seq, where="call_size <> 1")
+_partial("messages_failed", messages.c.seq, where="failed")
+_partial(
     "messages_ordered",
     messages.c.destination,
     messages.c.priority.desc(),
     messages.c.seq,
-    postgresql_where=sa.text("open AND ordered"),
-    sqlite_where=sa.text("open AND ordered"),
+    where="open AND ordered",
 )
-sa.Index(
-    "messages_retried",
-    messages.c.destination,
-    messages.c.retried_us,
-    postgresql_where=sa.text("retried_us IS NOT NULL"),
-    sqlite_where=sa.text("retried_us IS NOT NULL"),
-)
-sa.Index(
+_partial("messages_retried", messages.c.destination, messages.c.retried_us, where="retried_us IS NOT NULL")
+_partial(
     "messages_delayed",
     messages.c.destination,
     messages.c.due_us,
-    postgresql_where=sa.text("open AND stop_on_failure AND due_us > 0"),
-    sqlite_where=sa.text("open AND stop_on_failure AND due_us > 0"),
+    where="open AND stop_on_failure AND due_us > 0",
 )
-sa.Index(
+_partial(
     "dead_letters_identity",
     dead_letters.c.queue,
     dead_letters.c.message_id,
     dead_letters.c.digest,
+    where="state = 'kept' AND message_id <> ''",
     unique=True,
-    postgresql_where=sa.text("state = 'kept' AND message_id <> ''"),
-    sqlite_where=sa.text("state = 'kept' AND message_id <> ''"),
 )
 
 complete = metadata
