@@ -27,11 +27,7 @@ _INSERT_AND_ENTER = INSERT_MESSAGES.within(
 )
 _ENTER = sa.text(f"{_ENTRY} {_OF_ROWS} FROM messages WHERE seq > :newest {_BY_SENDER}")
 
-_TAKE_OUT = Batch(
-    {"number": "bigint"},
-    postgresql="DELETE FROM outbox AS o USING {batch} WHERE o.number = {number}",
-    sqlite="DELETE FROM outbox WHERE number = {number}",
-)
+_TAKE_OUT = Batch({"number": "bigint"}, "DELETE FROM outbox WHERE number IN (SELECT {number} FROM {batch})")
 
 
 def insert_to_publish(connection: Connection, rows: Sequence[Row]) -> tuple[int, ...]:

@@ -22,16 +22,9 @@ CHUNK = 500
 
 NOTE_GAVE_UP = Batch(
     {"id": "text", "destination": "text", "amqp_user": "text", "at_us": "bigint", "what": "text", "who": "text"},
-    postgresql=(
-        "INSERT INTO history (seq, at_us, what, attempt, who, detail)"
-        " SELECT m.seq, {at_us}, {what}, m.attempts, {who}, '' FROM {batch} JOIN messages AS m ON"
-        " m.id = {id} AND m.destination = {destination} AND m.amqp_user = {amqp_user} WHERE m.open ORDER BY position"
-    ),
-    sqlite=(
-        "INSERT INTO history (seq, at_us, what, attempt, who, detail)"
-        " SELECT m.seq, {at_us}, {what}, m.attempts, {who}, '' FROM messages AS m"
-        " WHERE m.id = {id} AND m.destination = {destination} AND m.amqp_user = {amqp_user} AND m.open"
-    ),
+    "INSERT INTO history (seq, at_us, what, attempt, who, detail)"
+    " SELECT m.seq, {at_us}, {what}, m.attempts, {who}, '' FROM {batch} JOIN messages AS m ON"
+    " m.id = {id} AND m.destination = {destination} AND m.amqp_user = {amqp_user} WHERE m.open {in_order}",
 )
 
 WRITE_PROGRESS = sa.text(

@@ -105,7 +105,8 @@ class HandlerTable:
         Raises Superseded, TableUnavailable.
         """
         rows = [outcomes.settle_row(lease, item) for item in settlements]
-        if rows and not give_back and not self.database.is_sqlite and all(map(outcomes.stands_alone, settlements)):
+        alone = bool(rows) and not give_back and all(map(outcomes.stands_alone, settlements))
+        if alone and not self.database.is_sqlite:
             changed = outcomes.SETTLE_UNDER_LEASE.execute_at_once(self.database, rows)
             if changed == len(rows):
                 return Settled(Consignment(), [], outcomes.to_ring(settlements), [])
@@ -113,6 +114,8 @@ class HandlerTable:
         with self.database.write() as connection:
             fence.hold(connection, lease)
             changed = outcomes.SETTLE.execute(connection, rows)
+            if alone and changed == len(rows):
+                return Settled(Consignment(), [], outcomes.to_ring(settlements), [])
             mine = settlements if changed == len(settlements) else outcomes.still_mine(connection, lease, settlements)
             kept = {item.row.seq for item in mine}
             entries = outcomes.histories(lease, mine)

@@ -61,7 +61,7 @@ def recheck_state(patch: Patch) -> None:
 
 def fence_attempt(patch: Patch) -> None:
     """Fence outcomes by the epoch alone."""
-    _reword(patch, outcomes.SETTLE, "AND t.claims = ?", "AND (true OR t.claims = ?)")
+    _reword(patch, outcomes.SETTLE, "AND t.claims = {claims}", "AND (true OR t.claims = {claims})")
 
 
 def let_go(patch: Patch) -> None:
@@ -282,9 +282,10 @@ def _wait_for(patch: Patch, condition: Callable[[Lease], sa.ColumnElement[bool]]
 
 
 def _reword(patch: Patch, batch: Statement, old: str, new: str) -> None:
-    """Put another condition into a statement; its parameters stay where they are."""
-    assert batch._sqlite.count(old) == 1
-    patch.setattr(batch, "_sqlite", batch._sqlite.replace(old, new))
+    """Put another condition into a statement."""
+    assert batch._statement.count(old) == 1
+    patch.setattr(batch, "_statement", batch._statement.replace(old, new))
+    patch.setattr(batch, "_written", {})
 
 
 def _replaced(statement: Query, *changes: tuple[str, str]) -> Query:
