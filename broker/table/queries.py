@@ -217,24 +217,25 @@ def list_handlers(database: Database, wanted: Wanted = EVERY_ROW, *, limit: int)
     conditions = wanted.conditions()
     with database.read() as connection:
         newest = connection.execute(sa.select(sa.func.max(messages.c.seq))).scalar()
-        first = connection.execute(
+        listed = (
             sa.select(messages.c.seq)
             # Of what was there a moment ago: PostgreSQL shows this statement what was committed since, and newer rows than that
             # may be as many as are asked for.
             .where(messages.c.seq <= (newest or 0), *conditions)
             .order_by(messages.c.seq.desc())
-            .limit(1)
-            .offset(min(limit, LARGEST) - 1)
-        ).scalar()
-    after = 0 if first is None else first - 1
-    while newest is not None and after < newest:
-        query = sa.select(*ROW).where(messages.c.seq > after, messages.c.seq <= newest, *conditions)
+            .limit(min(limit, LARGEST))
+            .subquery()
+        )
+        first = connection.execute(sa.select(sa.func.min(listed.c.seq))).scalar()
+    while newest is not None and first is not None:
+        query = sa.select(*ROW).where(messages.c.seq >= first, messages.c.seq <= newest, *conditions)
         with database.read() as connection:
             rows = [to_handler_row(row) for row in connection.execute(query.order_by(messages.c.seq).limit(CHUNK))]
-        if not rows:
-            return
-        yield rows
-        after = rows[-1].seq
+        if rows:
+            yield rows
+        # What comes after the last one is looked for only where there may be some: of a filter that little fulfils, that is a
+        # look through most of the table.
+        first = rows[-1].seq + 1 if len(rows) == CHUNK else None
 
 
 def find_handler(database: Database, part: str, *, app: str | None = None) -> HandlerRow:

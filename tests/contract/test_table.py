@@ -39,7 +39,7 @@ from broker.messages.envelope import Envelope
 from broker.table.database import Database
 from broker.table.documents import AppDocuments, find_documents
 from broker.table.leases import Leases
-from broker.table.queries import find_answer, list_handlers
+from broker.table.queries import CHUNK, Wanted, find_answer, list_handlers
 from broker.table.rows import Claimed, Lease, Settlement
 from broker.table.storage import complete
 from broker.table.store import HandlerTable
@@ -1076,3 +1076,26 @@ def test_a_listing_shows_its_rows_whatever_is_sent_meanwhile(place: Place) -> No
 
     sa.event.listen(place.database.engine, "after_cursor_execute", send)
     assert [row.id for rows in list_handlers(place.database, limit=2) for row in rows] == ["n001", "n002"]
+
+
+@pytest.mark.parametrize("count", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK])
+def test_a_listing_is_whole_whatever_its_length(place: Place, count: int) -> None:
+    """Chunks that are full to the last row, and ones that are not, leave nothing out and show nothing twice."""
+    place.send(message("other", kind="k.other"), *messages(count), message("last", kind="k.other"))
+    wanted = Wanted(kinds=(messages(1)[0].kind,))
+    listed = [row.id for rows in list_handlers(place.database, wanted, limit=10_000) for row in rows]
+    assert listed == [sent.message_id for sent in messages(count)]
+
+
+@pytest.mark.parametrize(("kind", "looks"), [("k.none", 1), ("k.rare", 2)])
+def test_a_listing_looks_no_more_than_it_must(place: Place, kind: str, looks: int) -> None:
+    """A filter that nothing or little fulfils reads most of a large table: once to find what there is, and not again behind it."""
+    place.send(message("rare", kind="k.rare"), *messages(3))
+    seen = list[str]()
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        seen.extend([statement] if "kind =" in statement else [])
+
+    sa.event.listen(place.database.engine, "before_cursor_execute", note)
+    found = list(list_handlers(place.database, Wanted(kinds=(kind,)), limit=50))
+    assert (len(found), len(seen)) == (looks - 1, looks)
