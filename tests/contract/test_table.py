@@ -921,6 +921,32 @@ def test_a_claim_keeps_rows_in_their_pages(postgres_url: str) -> None:
         assert pages(place) == before
 
 
+def test_outcomes_find_room_in_the_indexes(postgres_url: str) -> None:
+    """On PostgreSQL the entries for the versions that outcomes write fit beside the old ones: no page of an index is split."""
+    with Place.opened(postgres_url) as place:
+        lease = place.lease()
+        for start in range(0, 3000, 200):
+            call = [message(f"{start + number:05}", call_id=f"call {start:05}", call_size=200) for number in range(200)]
+            place.table.accept(Effects(sent=tuple(call)), app="s")
+        before = index_pages(place)
+        assert min(before.values()) > 10, "a few pages would prove nothing"
+        while claimed := place.claim(lease):
+            place.table.settle(lease, [succeeded(row) for row in claimed])
+        after = index_pages(place)
+        assert {name: after[name] - before[name] <= before[name] // 10 for name in before} == dict.fromkeys(
+            before, True
+        )
+
+
+def index_pages(place: Place) -> dict[str, int]:
+    """Return how many pages each index has that an outcome writes to."""
+    indexes = ("messages_pkey", "messages_identity", "messages_call")
+    return {
+        name: place.select("SELECT pg_relation_size(CAST(:name AS regclass)) / 8192 AS pages", name=name)[0]["pages"]
+        for name in indexes
+    }
+
+
 def pages(place: Place) -> dict[str, int]:
     """Return the page that each row lies in."""
     rows = place.select("SELECT id, CAST((CAST(CAST(ctid AS text) AS point))[0] AS integer) AS page FROM messages")
