@@ -16,6 +16,10 @@ class Succeeded:
     reply_version: int = 1
 
 
+SUCCEEDED = Succeeded()
+"""Nothing follows from it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """Final: no further attempt."""

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Generic, TypeVar, get_type_hints
 
@@ -33,16 +33,16 @@ class Handler(Generic[ResourceT]):
     """Whether it runs in a process of its own, which is killed when its time is up."""
     rate: Rate | None = None
     """How often it may be started; None: as often as messages come."""
+    executor: bool = field(init=False)
+    """Whether it is run phase by phase."""
+    reply: type[Reply] | None = field(init=False)
+    """The class it must answer with, or None."""
 
-    @property
-    def executor(self) -> bool:
-        """Whether it is run phase by phase."""
-        return isinstance(self.function, type)
-
-    @property
-    def reply(self) -> type[Reply] | None:
-        """Return the class it must answer with, or None."""
-        return self.message.reply_class() if issubclass(self.message, Command) else None
+    def __post_init__(self) -> None:
+        """Find out once what every run asks."""
+        reply = self.message.reply_class() if issubclass(self.message, Command) else None
+        object.__setattr__(self, "executor", isinstance(self.function, type))
+        object.__setattr__(self, "reply", reply)
 
 
 class HandlerRegistry(Generic[ResourceT]):

@@ -8,7 +8,7 @@ from broker.errors import ContractError, Reject, RetryLater, Superseded, TableUn
 from broker.handlers.context import Context, ResourceT
 from broker.handlers.executor import Complete, execute
 from broker.handlers.loop import EventLoop
-from broker.handlers.outcome import Failed, Outcome, Retry, Succeeded
+from broker.handlers.outcome import SUCCEEDED, Failed, Outcome, Retry, Succeeded
 from broker.handlers.phases import Phases
 from broker.handlers.registry import Handler
 from broker.lifecycle.clock import SystemClock
@@ -124,7 +124,7 @@ def _returned(
     effects = context.outbox.effects(context.documents.writes())
     if isinstance(reply, Reply):
         return Succeeded(reply.kind, encode(reply), effects, reply.version)
-    return Succeeded(effects=effects)
+    return Succeeded(effects=effects) if effects else SUCCEEDED
 
 
 def _after_error(handler: Handler[ResourceT], attempt: int, error: Exception, reason: Reason) -> Outcome:

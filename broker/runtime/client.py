@@ -16,6 +16,7 @@ from broker.handlers.context import Documents, Outbox
 from broker.lifecycle.address import checked_address
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.ids import derived_id, new_id
+from broker.lifecycle.record import record
 from broker.messages.call import CallResult
 from broker.messages.codec import encode_as_said
 from broker.messages.codecs import JSON_ONLY, Codecs
@@ -38,7 +39,7 @@ from broker.transport.seam import Transport
 ReplyT = TypeVar("ReplyT", bound="Reply | None")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Run:
     """The handler run that this thread is in: what is sent meanwhile gets ids that follow from it."""
 

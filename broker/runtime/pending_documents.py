@@ -6,9 +6,9 @@ or one of them is lost, however certainly both are committed.
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from broker.handlers.context import DocumentReader
+from broker.lifecycle.record import record
 from broker.messages.effects import DocumentWrite
 from broker.runtime.running import Running
 
@@ -57,7 +57,7 @@ class PendingDocuments:
         return {key: body for key, body in found.items() if body is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunDocuments:
     """The same for one run, which is known afterwards to have read some: it may have built on an outcome that came to nothing."""
 

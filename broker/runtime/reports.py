@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from broker.lifecycle.clock import Clock
+from broker.lifecycle.record import record
 from broker.runtime.outgoing import Outgoing
 from broker.runtime.running import Running
 from broker.table.database import Database
@@ -18,7 +19,7 @@ class Reports:
     outgoing: Outgoing
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunReporter:
     """The reports of one run."""
 

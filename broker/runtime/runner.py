@@ -108,7 +108,7 @@ class Runner:
         handler = self._app.registry.get(row.envelope.kind)
         if handler is not None and handler.executor:
             running.phases = Phases(self._clock.monotonic)
-        reporter = RunReporter(self._reports, running)
+        reporter = RunReporter(reports=self._reports, running=running)
         if self._hooks.handles:
             running.context = self._context(running, seed, handler, reporter)
             self._hooks.handling(running.context)
@@ -127,9 +127,11 @@ class Runner:
                 user=self._user,
                 timeout_seconds=handler.timeout_seconds or 0.0,
             )
-            return self._isolation.run(handler, job, RunDocuments(self._documents, running), reporter, running)
+            return self._isolation.run(
+                handler, job, RunDocuments(documents=self._documents, running=running), reporter, running
+            )
         context = running.context or self._context(running, seed, handler, reporter)
-        token = current_run.set(Run((*seed, "direct")))
+        token = current_run.set(Run(seed=(*seed, "direct")))
         try:
             return run(handler, context, phases=running.phases, complete=self._complete)
         finally:
@@ -144,7 +146,7 @@ class Runner:
             app=app,
             envelope=running.row.envelope,
             attempt=running.row.attempt,
-            documents=Documents(RunDocuments(self._documents, running)),
+            documents=Documents(RunDocuments(documents=self._documents, running=running)),
             outbox=Outbox(source=app, seed=seed, user=self._user, now_us=self._clock.now_us, codecs=codecs),
             cancel_requested=running.is_cancelled,
             codecs=codecs,

@@ -398,14 +398,16 @@ class Worker:
         first = not claim.ahead
         limits = self._limits
         due_of = None if limits is None else lambda row: self._due_of(limits, row, claim.asked)
-        while not self._must_give_back(batch, first=first):
-            running = batch.start_next(self._clock.monotonic(), due_of)
+        now = self._clock.monotonic()
+        while not self._must_give_back(batch, now, first=first):
+            running = batch.start_next(now, due_of)
             if running is None:
                 return True
             first = False
             started_us = self._clock.now_us()
             outcome = self._runner.run(running)
-            seconds = self._clock.monotonic() - running.since
+            now = self._clock.monotonic()
+            seconds = now - running.since
             self._claims.pace.ran(seconds)
             settlement = to_settlement(
                 running.row,
@@ -432,8 +434,8 @@ class Worker:
         seconds = limits.wait_seconds(row.envelope.kind, row.seq, self._clock.monotonic(), asked)
         return None if seconds is None else self._clock.now_us() + ceil(seconds * 1_000_000)
 
-    def _must_give_back(self, batch: Batch, *, first: bool) -> bool:
-        late = not first and self._clock.monotonic() - batch.claimed_at > BATCH_SECONDS
+    def _must_give_back(self, batch: Batch, now: float, *, first: bool) -> bool:
+        late = not first and now - batch.claimed_at > BATCH_SECONDS
         return late or self._lease_lost.is_set() or self._stopping.is_set()
 
     # Outcomes: the worker's thread, or the one that watches it.

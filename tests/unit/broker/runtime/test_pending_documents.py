@@ -76,5 +76,5 @@ def test_a_run_is_known_to_have_read() -> None:
     for read in (lambda of: of.read("fans", "front") == "10", lambda of: of.read_all("fans")["front"] == "10"):
         running = Running(row, Lease("app", "worker", 1), 0.0)
         assert not running.read_documents
-        assert read(RunDocuments(made, running))
+        assert read(RunDocuments(documents=made, running=running))
         assert running.read_documents
