@@ -15,7 +15,7 @@ from broker.errors import InvalidMessage, TableUnavailable
 from broker.handlers.context import Documents, Outbox
 from broker.lifecycle.address import checked_address
 from broker.lifecycle.clock import Clock
-from broker.lifecycle.ids import derived_id, new_id
+from broker.lifecycle.ids import derived_id, new_id, new_ids
 from broker.lifecycle.record import record
 from broker.messages.call import CallResult
 from broker.messages.codec import encode_as_said
@@ -281,18 +281,20 @@ class Client:
         at: datetime | None = None,
         priority: int | None = None,
     ) -> tuple[Envelope, ...]:
-        destination, call_id, size = checked_address(to), new_id(), len(messages)
+        destination, size = checked_address(to), len(messages)
+        call_id, *message_ids = new_ids(1 + size)
         return tuple(
             self._envelope(
                 message,
                 destination,
                 call_id,
+                message_id,
                 call_size=size,
                 stop_on_failure=stop_on_failure and size > 1,
                 at=at,
                 priority=priority,
             )
-            for message in messages
+            for message, message_id in zip(messages, message_ids, strict=True)
         )
 
     def _envelope(
@@ -300,6 +302,7 @@ class Client:
         message: Message,
         destination: str,
         call_id: str,
+        message_id: str = "",
         *,
         call_size: int = 1,
         stop_on_failure: bool = False,
@@ -311,9 +314,8 @@ class Client:
         body = encode_as_said(message, self._codecs_of())
         now_us = self._clock.now_us()
         run = current_run.get()
-        message_id = new_id() if run is None else run.next_id(message.kind, body)
         return Envelope(
-            message_id=message_id,
+            message_id=message_id or new_id() if run is None else run.next_id(message.kind, body),
             kind=message.kind,
             body=body,
             destination=destination,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.lifecycle.ids import derived_id, incarnation_id, new_id, short_id, worker_id
+from broker.lifecycle.ids import derived_id, incarnation_id, new_id, new_ids, short_id, worker_id
 
 
 def test_a_new_id_is_a_uuid_of_version_7() -> None:
@@ -34,6 +34,17 @@ def test_new_ids_use_all_their_random_bits(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(os, "urandom", bytes)
     zeros = uuid.UUID(new_id()).int & (1 << 80) - 1
     assert (ones ^ zeros).bit_count() == 74
+
+
+def test_many_ids_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system is asked once for all of them; each has random bits of its own."""
+    asked: list[int] = []
+    draw = os.urandom
+    monkeypatch.setattr(os, "urandom", lambda count: asked.append(count) or draw(count))  # type: ignore[func-returns-value]
+    made = new_ids(1_000)
+    assert (len(asked), len(made), len({one[-12:] for one in made})) == (1, 1_000, 1_000)
+    assert {uuid.UUID(one).version for one in made} == {7}
+    assert new_ids(0) == []
 
 
 @given(st.lists(st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.integers()), min_size=1))
