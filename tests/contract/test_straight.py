@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from contract.databases import Background
+from contract.databases import Background, Place, message, messages, succeeded
 
 from broker.errors import TableError, TableUnavailable
 from broker.table.database import Database
@@ -92,3 +92,34 @@ def test_what_fails_gives_its_place_back(database: Database, beside: sa.Connecti
     for thread in threads:
         thread.result()
     assert len(connections(beside)) <= KEPT
+
+
+def test_a_statement_is_planned_once(database: Database) -> None:
+    """It keeps the plan of its first use: to plan a claim takes longer than to claim a row."""
+    for number in range(3):
+        assert database.at_once("SELECT %(number)s::int + 1", {"number": number}).fetchall() == [(number + 1,)]
+    plans = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%%::int + 1'"
+    assert database.at_once(plans, {}).fetchall() == [(3, 0)]
+
+
+def test_a_plan_from_when_the_table_was_small_goes_by_the_index(postgres_url: str) -> None:
+    """What was planned when there was one row does not read all of the table once there are many."""
+    with Place.opened(postgres_url) as place:
+        lease = place.lease()
+        place.send(message("first"))
+        # Now it knows that the table is one page, which is read as a whole sooner than an index.
+        place.execute("ANALYZE messages")
+        (first,) = place.claim(lease)
+        place.table.settle(lease, [succeeded(first)])
+        place.send(*messages(3000, destination="another.app"), message("last"))
+        read = scans(place.database)
+        (last,) = place.claim(lease)
+        place.table.settle(lease, [succeeded(last)])
+        assert scans(place.database) == read
+
+
+def scans(database: Database) -> int:
+    """Return how often all of the table was read, by the connection that claims."""
+    database.at_once("SELECT pg_stat_force_next_flush()", {})
+    query = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'messages'"
+    return int(database.at_once(query, {}).fetchall()[0][0])
