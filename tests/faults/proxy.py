@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,12 @@ from urllib.parse import urlsplit
 
 COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
 """PostgreSQL's CommandComplete for a COMMIT."""
+
+PREPARED = re.compile(rb"(_pg3_\d+)\x00([^\x00]*)\x00")
+"""PostgreSQL's driver prepares a statement: a name and a text. Later it goes by its name, and no text follows."""
+
+LONGEST = 16 * 1024
+"""What a statement and its name may take."""
 
 CHUNK = 64 * 1024
 
@@ -106,7 +113,8 @@ class Proxy:
             # It was answered, and otherwise: what is asked now is another thing.
             link.lost = None
         link.answered = False
-        if loss is not None and loss.asked in link.request + data:
+        asked = link.request + data + link.named(data)
+        if loss is not None and loss.asked in asked:
             link.lost = loss
         link.request = data[-200:]
         link.server.sendall(data)
@@ -136,6 +144,15 @@ class _Link:
     answered: bool = True
     """Whether anything came back since something was last asked."""
     ended: int = 0
+    recent: bytes = b""
+    prepared: dict[bytes, bytes] = field(default_factory=dict)
+
+    def named(self, data: bytes) -> bytes:
+        """Return the texts of the statements that this asks for by their names; learn those that it prepares."""
+        self.recent += data
+        self.prepared |= {name: text for name, text in PREPARED.findall(self.recent) if text}
+        self.recent = self.recent[-LONGEST:]
+        return b"".join(self.prepared.get(name, b"") for name, text in PREPARED.findall(data) if not text)
 
 
 def _shut(each: socket.socket) -> None:
