@@ -315,7 +315,7 @@ class Client:
         now_us = self._clock.now_us()
         run = current_run.get()
         return Envelope(
-            message_id=message_id or new_id() if run is None else run.next_id(message.kind, body),
+            message_id=(message_id or new_id()) if run is None else run.next_id(message.kind, body),
             kind=message.kind,
             body=body,
             destination=destination,
