@@ -76,6 +76,10 @@ class TableUnavailable(TableError):
     """The database cannot be reached or used now."""
 
 
+class TableConflict(TableError):
+    """A row with that key is there already, or what is written contradicts itself. Nothing was written."""
+
+
 class TableDamaged(TableUnavailable):
     """The database file is damaged, or is no database: nothing but another file helps."""
 

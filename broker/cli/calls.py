@@ -17,7 +17,7 @@ from broker.lifecycle.ids import short_id
 from broker.lifecycle.state import State
 from broker.observe.printable import printable
 from broker.table.calls import CallRow, find_call, list_calls, read_call
-from broker.table.queries import HandlerRow, Wanted
+from broker.table.queries import HandlerRow
 from broker.table.reports import given_up
 
 CALL_TITLES = ("CALL", "FROM", "TO", "SIZE", *(state.value.upper() for state in State), "AGE", "TOOK")
@@ -35,7 +35,7 @@ def calls(ctx: click.Context, *, apps: tuple[str, ...], limit: int, as_json: boo
     with open_listing() as database:
         if database is None:
             return
-        rows = list_calls(database, Wanted(parties=apps), limit=limit)
+        rows = list_calls(database, apps, limit=limit)
     if as_json:
         print_json(map(call_line, rows))
         return

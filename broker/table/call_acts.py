@@ -7,8 +7,9 @@ from sqlalchemy.engine import Connection
 
 from broker.lifecycle.state import State
 from broker.table.batch import Batch
+from broker.table.call_parts import is_of_part
 from broker.table.history import INSERT_HISTORY, entry
-from broker.table.schema import messages
+from broker.table.schema import call_parts, messages
 
 CHUNK = 500
 """Failed rows that are looked at in one statement."""
@@ -45,7 +46,8 @@ def cancel_rest(connection: Connection, failed: Sequence[int], who: str, now_us:
 def _waiting(failed: Sequence[int]) -> sa.Select[tuple[object, ...]]:
     """Return the query for the waiting rows of the failed ones' calls, each with the one that failed."""
     row, cause = messages.alias("m"), messages.alias("f")
-    same = (row.c.call_id == cause.c.call_id, row.c.destination == cause.c.destination)
+    # Whoever sends may do so under several addresses; a call id is its call's all the same.
+    same = (call_parts.c[name] == cause.c[name] for name in ("call_id", "destination", "amqp_user"))
     return (
         sa.select(
             row.c.seq,
@@ -56,13 +58,12 @@ def _waiting(failed: Sequence[int]) -> sa.Select[tuple[object, ...]]:
             cause.c.kind.label("failed_kind"),
             cause.c.reason.label("failed_reason"),
         )
-        .join_from(cause, row, sa.and_(*same, row.c.amqp_user == cause.c.amqp_user))
+        .join_from(cause, call_parts, sa.and_(*same))
+        .join(row, is_of_part(row))
         .where(
             cause.c.seq.in_(failed),
             cause.c.state == State.FAILED.value,
             row.c.state == State.WAITING.value,
-            # Named as the partial index names it.
-            sa.text("m.call_size <> 1"),
         )
         .order_by(row.c.seq)
         .with_for_update(of=row)

@@ -3,21 +3,17 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from broker.errors import NotFound
 from broker.lifecycle.state import State
+from broker.table.call_parts import CALL, is_of_part
 from broker.table.database import Database
 from broker.table.envelopes import clean
-from broker.table.queries import EVERY_ROW, LARGEST, ROW, SHOWN_CANDIDATES, HandlerRow, Wanted, to_handler_row
-from broker.table.schema import messages
-
-OF_CALLS = sa.text("call_size <> 1")
-"""Named as the partial index names it. 0 is the size of a call whose producer gave an id only."""
-
-CALL = (messages.c.call_id, messages.c.source, messages.c.destination, messages.c.amqp_user)
-"""What tells two calls apart."""
+from broker.table.queries import LARGEST, ROW, SHOWN_CANDIDATES, HandlerRow, named, to_handler_row
+from broker.table.schema import call_parts, messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +34,13 @@ class CallRow:
     """When the last of them became final; None while one is not."""
 
 
-def list_calls(database: Database, wanted: Wanted = EVERY_ROW, *, limit: int) -> list[CallRow]:
-    """Return the newest calls in the order in which they were sent. Raises TableUnavailable."""
-    return _read(database, *wanted.conditions(), limit=limit)
+def list_calls(database: Database, parties: Sequence[str] = (), *, limit: int) -> list[CallRow]:
+    """Return the newest calls in the order in which they were sent; with ``parties`` those that one of them sends or handles.
+
+    A name that ends in ``.*`` stands for everything below it. Raises TableUnavailable.
+    """
+    of_parties = [named(column, name) for name in parties for column in (call_parts.c.source, call_parts.c.destination)]
+    return _read(database, *([sa.or_(*of_parties)] if of_parties else []), limit=limit)
 
 
 def find_call(database: Database, part: str, *, app: str | None = None) -> CallRow:
@@ -51,11 +51,11 @@ def find_call(database: Database, part: str, *, app: str | None = None) -> CallR
     part = clean(part)
     if not part:
         raise NotFound("an id is missing; see interapp calls")
-    there = () if app is None else (messages.c.destination == clean(app),)
+    there = () if app is None else (call_parts.c.destination == clean(app),)
     fits = (
-        messages.c.call_id == part,
-        messages.c.call_id.endswith(part, autoescape=True),
-        messages.c.call_id.contains(part, autoescape=True),
+        call_parts.c.call_id == part,
+        call_parts.c.call_id.endswith(part, autoescape=True),
+        call_parts.c.call_id.contains(part, autoescape=True),
     )
     for condition in fits:
         found = _read(database, condition, *there, limit=SHOWN_CANDIDATES + 1)
@@ -69,35 +69,45 @@ def find_call(database: Database, part: str, *, app: str | None = None) -> CallR
 def read_call(database: Database, call: CallRow) -> list[HandlerRow]:
     """Return the messages of a call in the order in which they were sent. Raises TableUnavailable."""
     identity = (call.id, call.source, call.destination, call.amqp_user)
-    query = sa.select(*ROW).where(OF_CALLS, *(column == value for column, value in zip(CALL, identity, strict=True)))
+    query = (
+        sa.select(*ROW)
+        .join_from(call_parts, messages, is_of_part())
+        .where(*(column == value for column, value in zip(CALL, identity, strict=True)))
+        .order_by(messages.c.seq)
+    )
     with database.read() as connection:
-        return [to_handler_row(row) for row in connection.execute(query.order_by(messages.c.seq))]
+        return [to_handler_row(row) for row in connection.execute(query)]
 
 
 def _read(database: Database, *conditions: sa.ColumnElement[bool], limit: int) -> list[CallRow]:
-    last = sa.func.max(messages.c.seq)
-    numbers = {
-        state: sa.func.sum(sa.case((messages.c.state == state.value, 1), else_=0)).label(state.value) for state in State
-    }
-    query = (
+    last_seq = sa.func.max(call_parts.c.last_seq)
+    newest = (
         sa.select(
             *CALL,
-            sa.func.max(messages.c.call_size).label("size"),
-            sa.func.max(sa.case((messages.c.stop_on_failure, 1), else_=0)).label("stop_on_failure"),
-            sa.func.min(messages.c.sent_us).label("sent_us"),
-            sa.func.max(messages.c.finished_us).label("finished_us"),
-            *numbers.values(),
+            sa.func.max(call_parts.c.call_size).label("size"),
+            sa.func.max(sa.case((call_parts.c.stop_on_failure, 1), else_=0)).label("stop_on_failure"),
+            sa.func.min(call_parts.c.sent_us).label("sent_us"),
+            last_seq.label("last_seq"),
         )
-        .where(OF_CALLS, *conditions)
+        .where(*conditions)
         .group_by(*CALL)
-        .order_by(last.desc())
+        .order_by(last_seq.desc())
         .limit(min(limit, LARGEST))
+        .subquery("newest")
+    )
+    numbers = [sa.func.sum(sa.case((messages.c.state == state, 1), else_=0)).label(state) for state in State]
+    query = (
+        sa.select(*newest.c, sa.func.max(messages.c.finished_us).label("finished_us"), *numbers)
+        .join_from(newest, call_parts, sa.and_(*(newest.c[column.name] == column for column in CALL)))
+        .join(messages, is_of_part())
+        .group_by(*newest.c)
+        .order_by(newest.c.last_seq)
     )
     with database.read() as connection:
-        return [_to_call(row) for row in connection.execute(query)][::-1]
+        return [_to_call(row) for row in connection.execute(query)]
 
 
-def _to_call(row: sa.Row[tuple[object, ...]]) -> CallRow:
+def _to_call(row: Any) -> CallRow:
     states = Counter({state: int(getattr(row, state.value)) for state in State})
     finished = sum(states[state] for state in State if not state.final) == 0
     return CallRow(

@@ -15,7 +15,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.engine import Connection, ExceptionContext, make_url
 from sqlalchemy.pool import QueuePool
 
-from broker.errors import SettingError, TableDamaged, TableError, TableUnavailable
+from broker.errors import SettingError, TableConflict, TableDamaged, TableError, TableUnavailable
 from broker.lifecycle.clock import SystemClock
 from broker.settings import redacted
 from broker.table.sqlite_trouble import DAMAGED, is_busy, is_damage, is_read_only, way_out
@@ -165,6 +165,8 @@ class Database:
             raise TableUnavailable(
                 f"the handler table {self.shown_url} cannot be used now: {_first_line(error)}{way_out(error)}"
             ) from error
+        except exc.IntegrityError as error:
+            raise TableConflict(f"the handler table {self.shown_url} refused a row: {_first_line(error)}") from error
         except exc.DBAPIError as error:
             if is_damage(error):
                 raise TableDamaged(f"the handler table {self.shown_url} cannot be used: {DAMAGED}") from error

@@ -10,21 +10,29 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from broker.errors import TableConflict
 from broker.lifecycle.state import State
 from broker.table.batch import Batch, Row
+from broker.table.call_parts import ADDED, NOTE, newest_row, note_newer, of_calls
 from broker.table.database import Database
 from broker.table.envelopes import ENVELOPE_COLUMNS, to_envelope
 from broker.table.rows import Consignment
 from broker.table.schema import messages, outbox
-from broker.table.statements import INSERT_MESSAGES
+from broker.table.statements import INSERT_MESSAGES, INSERT_NEW_MESSAGES
 
 _ENTRY = "INSERT INTO outbox (source, amqp_user, sent_us, first_seq, last_seq)"
 _OF_ROWS = "SELECT source, amqp_user, min(sent_us), min(seq), max(seq)"
 _BY_SENDER = "GROUP BY source, amqp_user RETURNING number"
 
-_INSERT_AND_ENTER = INSERT_MESSAGES.within(
-    f"WITH added AS ({{insert}} RETURNING seq, source, amqp_user, sent_us) {_ENTRY} {_OF_ROWS} FROM added {_BY_SENDER}"
+_ENTER_ADDED = f"{_ENTRY} {_OF_ROWS} FROM added {_BY_SENDER}"
+_SINGLE = f"WITH added AS ({{insert}} RETURNING seq, source, amqp_user, sent_us) {_ENTER_ADDED}"
+_OF_CALLS = (
+    f"WITH added AS ({{insert}} RETURNING {ADDED}), parts AS ({NOTE.format(added='added WHERE true')}) {_ENTER_ADDED}"
 )
+_INSERT, _INSERT_NEW = (
+    {True: insert.within(_OF_CALLS), False: insert.within(_SINGLE)} for insert in (INSERT_MESSAGES, INSERT_NEW_MESSAGES)
+)
+"""Inserts on PostgreSQL that also enter what they added, in one statement; by whether any of it is of a call."""
 _ENTER = sa.text(f"{_ENTRY} {_OF_ROWS} FROM messages WHERE seq > :newest {_BY_SENDER}")
 
 _TAKE_OUT = Batch({"number": "bigint"}, "DELETE FROM outbox WHERE number IN (SELECT {number} FROM {batch})")
@@ -35,10 +43,11 @@ def insert_to_publish(connection: Connection, rows: Sequence[Row]) -> tuple[int,
     if not rows:
         return ()
     if connection.dialect.name != "sqlite":
-        return tuple(_INSERT_AND_ENTER.scalars(connection, rows))
-    # Nobody else writes meanwhile: what has a higher number afterwards is ours.
-    newest = connection.execute(sa.select(sa.func.max(messages.c.seq))).scalar() or 0
+        return tuple(_INSERT[of_calls(rows)].scalars(connection, rows))
+    newest = newest_row(connection)
     INSERT_MESSAGES.execute(connection, rows)
+    if of_calls(rows):
+        note_newer(connection, newest)
     return tuple(connection.execute(_ENTER, {"newest": newest}).scalars())
 
 
@@ -49,7 +58,11 @@ def insert_alone(database: Database, rows: Sequence[Row]) -> tuple[int, ...]:
             return insert_to_publish(connection, rows)
     if not rows:
         return ()
-    return tuple(_INSERT_AND_ENTER.scalars_at_once(database, rows))
+    try:
+        return tuple(_INSERT_NEW[of_calls(rows)].scalars_at_once(database, rows))
+    except TableConflict:
+        # Sent before: in a commit whose answer was lost, or by whoever gives its messages ids of its own.
+        return tuple(_INSERT[of_calls(rows)].scalars_at_once(database, rows))
 
 
 def take_out(database: Database, numbers: Iterable[int]) -> None:

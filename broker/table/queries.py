@@ -146,12 +146,12 @@ class Wanted:
         if self.reasons:
             found += [messages.c.reason.in_(sorted(self.reasons)), sa.text("failed")]  # type: ignore[list-item] # as above
         if self.apps:
-            found.append(sa.or_(*(_named(messages.c.destination, name) for name in self.apps)))
+            found.append(sa.or_(*(named(messages.c.destination, name) for name in self.apps)))
         if self.parties:
             columns = (messages.c.source, messages.c.destination)
-            found.append(sa.or_(*(_named(column, name) for name in self.parties for column in columns)))
+            found.append(sa.or_(*(named(column, name) for name in self.parties for column in columns)))
         if self.kinds:
-            found.append(sa.or_(*(_named(messages.c.kind, name) for name in self.kinds)))
+            found.append(sa.or_(*(named(messages.c.kind, name) for name in self.kinds)))
         if self.since_us is not None:
             times = (messages.c.sent_us, messages.c.started_us, messages.c.finished_us)
             found.append(sa.or_(*(time >= self.since_us for time in times)))
@@ -282,7 +282,8 @@ def read_history(database: Database, seq: int) -> list[HistoryEntry]:
         return [HistoryEntry(*row) for row in connection.execute(query)]
 
 
-def _named(column: sa.Column[str], name: str) -> sa.ColumnElement[bool]:
+def named(column: sa.Column[str], name: str) -> sa.ColumnElement[bool]:
+    """Return whether a column has that name, or one below it when it ends in ``.*``."""
     name = clean(name)
     return column.startswith(name[:-1], autoescape=True) if name.endswith(".*") else column == name
 

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from broker.lifecycle.clock import Clock
 from broker.table.batch import Batch
+from broker.table.call_parts import forget_empty
 from broker.table.database import Database
 from broker.table.dead_letters import Fate
 from broker.table.outbox import is_of_entry
@@ -47,6 +48,8 @@ NEEDED = (
     messages.c.amqp_user,
     messages.c.state,
     messages.c.body_size,
+    messages.c.call_id,
+    messages.c.call_size,
 )
 
 
@@ -164,6 +167,7 @@ class Retention:
         connection.execute(sa.delete(history).where(history.c.seq.in_(gone)))
         connection.execute(sa.delete(replies).where(replies.c.seq.in_(gone)))
         connection.execute(sa.delete(messages).where(messages.c.seq.in_(gone)))
+        forget_empty(connection, (row.call_id for row in rows if row.call_size != 1))
         return len(gone)
 
 

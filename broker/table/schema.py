@@ -78,6 +78,21 @@ messages = sa.Table(
     sa.UniqueConstraint("id", "destination", "amqp_user", name="messages_identity"),
 )
 
+call_parts = sa.Table(
+    "call_parts",
+    metadata,
+    sa.Column("call_id", sa.Text, primary_key=True),
+    sa.Column("first_seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("last_seq", sa.BigInteger, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("amqp_user", sa.Text, nullable=False),
+    sa.Column("call_size", sa.Integer, nullable=False),
+    sa.Column("stop_on_failure", sa.Boolean, nullable=False),
+    sa.Column("sent_us", sa.BigInteger, nullable=False),
+)
+"""What was written of a call at once: its rows from the first to the last one. Between them may be others'."""
+
 outbox = sa.Table(
     "outbox",
     metadata,

@@ -23,7 +23,7 @@ messages.dialect_kwargs["postgresql_with"] = {"fillfactor": 45}
 
 # An outcome takes a row out of the index of open rows, so each other index gets an entry for its new version, beside that of the
 # old one. In full pages PostgreSQL would look for entries to delete, find few, and split them.
-for index in ("messages_pkey", "messages_identity", "messages_call"):
+for index in ("messages_pkey", "messages_identity"):
     room = sa.DDL(f"ALTER INDEX {index} SET (fillfactor = 50)")  # type: ignore[no-untyped-call]
     sa.event.listen(messages, "after_create", room.execute_if(dialect="postgresql"))
 
@@ -42,7 +42,6 @@ _partial(
     messages.c.seq,
     where="open",
 )
-_partial("messages_call", messages.c.call_id, messages.c.seq, where="call_size <> 1")
 _partial("messages_failed", messages.c.seq, where="failed")
 _partial(
     "messages_ordered",

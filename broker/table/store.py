@@ -10,7 +10,7 @@ from broker.lifecycle.state import Reason, State
 from broker.messages.due import EARLIEST_MS, LATEST_MS, UNUSABLE_AT
 from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
-from broker.table import fence, outcomes, statements
+from broker.table import call_parts, fence, outcomes, statements
 from broker.table.call_acts import cancel_rest
 from broker.table.claiming import Claiming
 from broker.table.database import Database
@@ -65,7 +65,7 @@ class HandlerTable:
             now_us = self._clock.now_us()
             with self.database.write() as connection:
                 rows = [_foreign_row(envelope, max_bytes, now_us) for envelope in missing]
-                statements.INSERT_MESSAGES.execute(connection, rows)
+                call_parts.insert(connection, rows)
                 standing |= _standing(connection, app, missing) | purged(connection, app, missing)
         return {identity: standing[kept.identity] for identity, kept in delivered.items() if kept.identity in standing}
 

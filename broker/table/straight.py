@@ -100,10 +100,14 @@ class Straight:
         return driver
 
     def _failed(self, driver: Any, error: Any) -> BaseException:
-        """Close the connection it failed on; return SQLAlchemy's form of the error."""
+        """Close the connection it failed on, unless it was refused a row only; return SQLAlchemy's form of the error."""
         dialect = self._engine.dialect
         gone = dialect.is_disconnect(error, driver, None)
-        self._close(driver)
+        if isinstance(error, dialect.loaded_dbapi.IntegrityError):
+            # Who sends something once more, to be sure, is refused it again and again.
+            self._give_back(driver)
+        else:
+            self._close(driver)
         if gone:
             # What else is idle has lost the same server.
             self.close()

@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection
 
 from broker.lifecycle.state import State
 from broker.messages.envelope import Envelope
+from broker.table.call_parts import forget_empty
 from broker.table.rows import Standing
 from broker.table.schema import messages, tombstones
 
@@ -22,6 +23,7 @@ def purged(connection: Connection, app: str, envelopes: Iterable[Envelope]) -> d
 
     To be called after an insert: one that ran while its row was being purged may have made the row again, which is undone.
     """
+    envelopes = list(envelopes)
     ids = [envelope.message_id for envelope in envelopes]
     found = connection.execute(
         sa.select(tombstones.c.id, tombstones.c.amqp_user, tombstones.c.state).where(
@@ -35,4 +37,5 @@ def purged(connection: Connection, app: str, envelopes: Iterable[Envelope]) -> d
                 messages.c.id.in_(ids), messages.c.destination == app, messages.c.claims == 0, again
             )
         )
+        forget_empty(connection, (envelope.call_id for envelope in envelopes))
     return {(row.id, row.amqp_user): Standing(State(row.state), 0) for row in found}

@@ -8,7 +8,7 @@ from broker.table.database import Database
 from broker.table.schema import metadata
 from broker.table.sqlite_trouble import DAMAGED
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration. A test compares it with the migrations themselves."""
 
 UPGRADE_LOCK = 0x696E746572617070

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from contract.databases import APP, KINDS, Place, database_url, ids, message, retry, succeeded
 
 from broker.errors import NotFound, Superseded
@@ -17,8 +16,10 @@ from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.table import operator_acts
 from broker.table.calls import find_call, list_calls, read_call
-from broker.table.queries import Wanted
+from broker.table.retention import Limits, Retention
 from broker.table.rows import Claimed, Settlement
+from broker.table.tombstones import purged
+from broker.table.upgrade import upgrade
 
 
 @pytest.fixture(params=KINDS)
@@ -188,16 +189,121 @@ def test_the_rest_waits_while_a_message_is_tried_again(place: Place) -> None:
     assert ids(place.claim(lease)) == ["one0", "one1", "one2"]
 
 
-def test_the_index_of_calls_is_used(place: Place) -> None:
-    """Cancelling the rest of a call does not read the whole table."""
-    if not place.database.is_sqlite:
-        pytest.skip("PostgreSQL reads a small table as it is")
+def test_cancelling_does_not_read_the_table(place: Place) -> None:
+    """Cancelling the rest of a call reads the rows of that call, however many others there are."""
     from broker.table.call_acts import _waiting  # noqa: PLC0415 only here
 
+    for number in range(30):
+        place.send(*call(100, f"call {number:02}"))
+    place.execute("ANALYZE")
     query = str(_waiting([1]).compile(place.database.engine, compile_kwargs={"literal_binds": True}))
-    with place.database.read() as connection:
-        plan = " ".join(row.detail for row in connection.execute(sa.text(f"EXPLAIN QUERY PLAN {query}")))
-    assert "messages_call" in plan
+    explain = "EXPLAIN QUERY PLAN" if place.database.is_sqlite else "EXPLAIN"
+    plan = "\n".join(str(tuple(row.values())) for row in place.select(f"{explain} {query}"))
+    assert "SCAN" not in plan if place.database.is_sqlite else "Seq Scan on messages" not in plan, plan
+
+
+# Where the rows of a call are.
+
+
+def parts(place: Place) -> list[tuple[object, ...]]:
+    """Return what is noted of calls: id, destination, first and last row."""
+    rows = place.select("SELECT call_id, destination, first_seq, last_seq FROM call_parts ORDER BY first_seq")
+    return [tuple(row.values()) for row in rows]
+
+
+def test_a_call_is_noted_once(place: Place) -> None:
+    """What is sent at once is one part of its call, sent again it is none; a message by itself is no call."""
+    mixed = [*call(2, "one"), message("alone", call_id="single"), *call(2, "two")]
+    for _ in range(2):
+        place.send(*mixed)
+    seqs = {row["id"]: row["seq"] for row in place.rows()}
+    assert parts(place) == [("one", APP, seqs["one0"], seqs["one1"]), ("two", APP, seqs["two0"], seqs["two1"])]
+
+
+def test_the_parts_of_a_foreign_call_are_one_call(place: Place) -> None:
+    """A foreign call whose messages come one by one, between those of others, is listed and shown as one."""
+    for number in range(3):
+        place.table.arrived(APP, [message(f"f{number}", call_id="theirs", source="")], max_bytes=1000)
+        place.send(*call(2, f"ours{number}"))
+    assert len(parts(place)) == 6
+    (theirs,) = (each for each in list_calls(place.database, limit=10) if each.id == "theirs")
+    assert (theirs.size, theirs.states[State.WAITING]) == (None, 3)
+    assert [row.id for row in read_call(place.database, theirs)] == ["f0", "f1", "f2"]
+
+
+def test_a_part_is_no_more_than_its_own_rows(place: Place) -> None:
+    """Rows of others that lie between a call's first and last one are neither counted nor cancelled with it."""
+    place.send(*call(4))
+    place.execute("UPDATE messages SET call_id = 'other' WHERE id = 'one1'")
+    place.execute("UPDATE messages SET amqp_user = 'other' WHERE id = 'one2'")
+    (found,) = list_calls(place.database, limit=10)
+    assert [row.id for row in read_call(place.database, found)] == ["one0", "one3"]
+    lease = place.lease()
+    place.table.settle(lease, [failed(place.claim(lease, limit=1)[0])])
+    assert standing(place) == {
+        "one0": "failed rejected",
+        "one1": "waiting",
+        "one2": "waiting",
+        "one3": "failed cancelled",
+    }
+
+
+def test_a_call_of_a_handler_is_noted(place: Place) -> None:
+    """A call that is sent within an outcome is one, as any other."""
+    place.send(message("cause"))
+    lease = place.lease()
+    (row,) = place.claim(lease)
+    place.table.settle(lease, [succeeded(row, effects=Effects(sent=tuple(call(2))))])
+    assert [found.id for found in list_calls(place.database, limit=10)] == ["one"]
+
+
+def test_what_is_purged_is_forgotten(place: Place) -> None:
+    """A call is listed as long as one of its messages is there; then nothing of it is left, whatever became of others."""
+    place.send(*call(3))
+    place.send(*call(3, "two"))
+    place.table.arrived(APP, [message("f", call_id="theirs", source="")], max_bytes=1000)
+    lease = place.lease()
+    rows = place.claim(lease)
+    ended = [row for row in rows if row.envelope.message_id not in ("one1", "two2")]
+    place.table.settle(lease, [succeeded(row, finished_us=1) for row in ended])
+    retention = Retention(place.database, place.clock)
+    assert sum(retention.purge(Limits(before_us=2))) == 5
+    assert [(found.id, found.states[State.PROCESSING]) for found in list_calls(place.database, limit=9)] == [
+        ("one", 1),
+        ("two", 1),
+    ]
+    rest = [row for row in rows if row.envelope.message_id == "one1"]
+    place.table.settle(lease, [succeeded(row, finished_us=1) for row in rest])
+    assert sum(retention.purge(Limits(before_us=2))) == 1
+    assert [part[0] for part in parts(place)] == ["two"]
+
+
+def test_a_duplicate_of_a_purged_message_leaves_no_call(place: Place) -> None:
+    """A late duplicate whose row is undone leaves nothing of its call either."""
+    late = message("f", call_id="theirs", source="")
+    place.table.arrived(APP, [late], max_bytes=1000)
+    with place.database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO tombstones (id, destination, amqp_user, state, purged_us)"
+            " SELECT id, destination, amqp_user, 'succeeded', 1 FROM messages"
+        )
+        assert purged(connection, APP, [late])
+    assert (place.rows(), parts(place)) == ([], [])
+
+
+def test_calls_from_before_are_found(place: Place) -> None:
+    """The migration notes the calls of an older database: those of its apps whole, those of others row by row."""
+    place.send(*call(3))
+    place.table.arrived(APP, [message(f"f{n}", call_id="theirs", source="") for n in range(2)], max_bytes=1000)
+    place.send(message("alone", call_id="x"))
+    before = list_calls(place.database, limit=10)
+    with place.database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE call_parts")
+        connection.exec_driver_sql("CREATE INDEX messages_call ON messages (call_id, seq) WHERE call_size <> 1")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0006'")
+    upgrade(place.database)
+    assert list_calls(place.database, limit=10) == before
+    assert len(parts(place)) == 3
 
 
 # Calls as an operator sees them.
@@ -215,7 +321,7 @@ def test_calls_are_listed_with_their_counts(place: Place) -> None:
     assert (one.finished_us, two.finished_us) == (place.clock.now_us(), None)
     assert (two.id, two.destination, two.states[State.WAITING]) == ("two", "m1000-a.clk2", 2)
     assert list_calls(place.database, limit=1) == [two]
-    assert list_calls(place.database, Wanted(parties=(APP,)), limit=10) == [one]
+    assert list_calls(place.database, (APP,), limit=10) == [one]
     assert [row.id for row in read_call(place.database, one)] == ["one0", "one1", "one2"]
 
 

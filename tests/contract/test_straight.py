@@ -94,6 +94,17 @@ def test_what_fails_gives_its_place_back(database: Database, beside: sa.Connecti
     assert len(connections(beside)) <= KEPT
 
 
+def test_a_refused_row_leaves_the_connection(postgres_url: str, beside: sa.Connection) -> None:
+    """Who sends again what is there needs no new connection for it, and what is new in it is written."""
+    with Place.opened(postgres_url) as place:
+        place.send(*messages(2))
+        before = connections(beside)
+        for number in range(3):
+            place.send(*messages(2), message(f"new {number}"))
+        assert connections(beside) == before
+        assert len(place.rows()) == 5
+
+
 def test_a_statement_is_planned_once(database: Database) -> None:
     """It keeps the plan of its first use: to plan a claim takes longer than to claim a row."""
     for number in range(3):
