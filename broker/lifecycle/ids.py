@@ -9,6 +9,9 @@ from hashlib import sha256
 RANDOM_BYTES = 10
 """Drawn for one id; 74 bits of them are used."""
 
+_VARIANT = {f"{number:x}": "89ab"[number % 4] for number in range(16)}
+"""From a drawn digit to one that says in its first two bits which variant of a UUID it is."""
+
 SHORT_DIGITS = 8
 """How many of an id's last digits listings show."""
 
@@ -24,17 +27,13 @@ def new_ids(count: int) -> list[str]:
 
     With one question to the system: while it answers, another thread may take the interpreter's lock, and keep it for long.
     """
-    fixed = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | 0x2 << 62
-    drawn = os.urandom(RANDOM_BYTES * count)
+    milliseconds = f"{time.time_ns() // 1_000_000:012x}"
+    begin = f"{milliseconds[:8]}-{milliseconds[8:]}-7"
+    drawn = os.urandom(RANDOM_BYTES * count).hex()
     return [
-        _written(fixed, int.from_bytes(drawn[start : start + RANDOM_BYTES], "big"))
-        for start in range(0, len(drawn), RANDOM_BYTES)
+        f"{begin}{drawn[at : at + 3]}-{_VARIANT[drawn[at + 3]]}{drawn[at + 4 : at + 7]}-{drawn[at + 7 : at + 19]}"
+        for at in range(0, len(drawn), 2 * RANDOM_BYTES)
     ]
-
-
-def _written(fixed: int, random: int) -> str:
-    digits = f"{fixed | (random >> 68 & 0xFFF) << 64 | random & 0x3FFF_FFFF_FFFF_FFFF:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def derived_id(*parts: object) -> str:

@@ -13,10 +13,9 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from broker.table import array_rows, json_rows
+from broker.table.columns import Columns, Row
 from broker.table.database import Database
 from broker.table.fence import HOLD
-
-Row = Mapping[str, Any]
 
 
 class Batch:
@@ -48,7 +47,7 @@ class Batch:
             f"UPDATE {table} AS t SET {set_} FROM {{batch}} WHERE {key} AND CASE WHEN {where} THEN true ELSE false END",  # noqa: S608 names are ours
         )
 
-    def execute(self, connection: Connection, rows: Sequence[Row]) -> int:
+    def execute(self, connection: Connection, rows: Columns | Sequence[Row]) -> int:
         """Run it for the rows; return how many rows it changed."""
         if not rows:
             return 0
@@ -63,12 +62,12 @@ class Batch:
         columns = self._columns | {"app": "text", "epoch": "bigint", "worker": "text"}
         return Batch(columns, held + self._statement.replace("FROM {batch}", "FROM held, {batch}"))
 
-    def execute_at_once(self, database: Database, rows: Sequence[Row]) -> int:
+    def execute_at_once(self, database: Database, rows: Columns | Sequence[Row]) -> int:
         """Run it for the rows, at least one, on PostgreSQL as a transaction by itself; return how many rows it changed."""
         changed: int = database.at_once(*self._prepared(rows)).rowcount
         return changed
 
-    def scalars_at_once(self, database: Database, rows: Sequence[Row]) -> list[Any]:
+    def scalars_at_once(self, database: Database, rows: Columns | Sequence[Row]) -> list[Any]:
         """Run it in the same way; return the first column of what it returns."""
         return [value for value, *_ in database.at_once(*self._prepared(rows)).fetchall()]
 
@@ -76,15 +75,16 @@ class Batch:
         """Return PostgreSQL's form as a part, ``{insert}``, of a larger statement that returns something."""
         return Batch(self._columns, statement.replace("{insert}", self._statement))
 
-    def scalars(self, connection: Connection, rows: Sequence[Row]) -> list[Any]:
+    def scalars(self, connection: Connection, rows: Columns | Sequence[Row]) -> list[Any]:
         """Run it for the rows, at least one, on PostgreSQL; return the first column of what it returns."""
         return list(connection.exec_driver_sql(*self._prepared(rows)).scalars())
 
-    def _prepared(self, rows: Sequence[Row], *, sqlite: bool = False) -> tuple[str, dict[str, Any]]:
+    def _prepared(self, rows: Columns | Sequence[Row], *, sqlite: bool = False) -> tuple[str, dict[str, Any]]:
         """Return the statement for the rows, at least one, and its parameters, as the driver takes both."""
+        columns = rows if isinstance(rows, Columns) else Columns.of(rows)
+        values = {name: columns[name] for name in self._columns}
         if len(rows) == 1:
-            return self._text((), sqlite=sqlite), {name: rows[0][name] for name in self._columns}
-        values = {name: [row[name] for row in rows] for name in self._columns}
+            return self._text((), sqlite=sqlite), {name: column[0] for name, column in values.items()}
         differing = tuple(name for name, column in values.items() if column.count(column[0]) != len(rows))
         if not differing:
             differing = (next(iter(values)),)

@@ -4,12 +4,12 @@ Between these may be rows of others. In place of an index with an entry for each
 add one. A call that an app sends is one part; one that a foreign producer sends may have many.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from broker.table.batch import Row
+from broker.table.columns import Columns
 from broker.table.schema import call_parts, messages
 from broker.table.statements import INSERT_MESSAGES
 
@@ -34,13 +34,13 @@ _INSERT = INSERT_MESSAGES.within(
 _NOTE_NEW = sa.text(NOTE.format(added="messages WHERE seq > :newest"))
 
 
-def of_calls(rows: Iterable[Row]) -> bool:
+def of_calls(rows: Columns) -> bool:
     """Tell whether any of these new rows is of a call."""
-    return any(row["call_size"] != 1 for row in rows)
+    return any(size != 1 for size in rows["call_size"])
 
 
-def insert(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert rows that are not there yet, and note the parts of calls among them."""
+def insert(connection: Connection, rows: Columns) -> None:
+    """Insert rows that are not there yet, at least one, and note the parts of calls among them."""
     if not of_calls(rows):
         INSERT_MESSAGES.execute(connection, rows)
     elif connection.dialect.name == "sqlite":

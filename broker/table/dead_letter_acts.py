@@ -13,6 +13,7 @@ from broker.lifecycle.clock import Clock, to_iso
 from broker.lifecycle.ids import derived_id
 from broker.messages.envelope import Envelope
 from broker.table import call_parts
+from broker.table.columns import Columns
 from broker.table.database import Database
 from broker.table.dead_letters import Fate
 from broker.table.envelopes import to_row
@@ -68,7 +69,7 @@ def _replay(connection: Connection, row: Any, to: str | None, who: str, now_us: 
             )
         # Its app's worker finds it within a second; there is nobody who would publish it for another RabbitMQ user.
         call_size = 0 if envelope.call_id else 1
-        call_parts.insert(connection, [to_row(envelope) | {"call_size": call_size}])
+        call_parts.insert(connection, Columns.of([to_row(envelope) | {"call_size": call_size}]))
     seq = connection.execute(sa.select(messages.c.seq).where(*_is(messages, identity))).scalar_one()
     detail = f"dead letter {row.number}: {row.reason}"
     INSERT_HISTORY.execute(connection, [entry(seq, now_us, "dead letter replayed", 0, who, detail)])

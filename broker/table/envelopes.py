@@ -1,6 +1,8 @@
 """Envelopes as rows of the table, and back."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from broker.lifecycle.ids import derived_id
@@ -8,6 +10,7 @@ from broker.lifecycle.state import State
 from broker.messages.due import checked_at
 from broker.messages.envelope import Envelope
 from broker.messages.priority import HIGHEST, LOWEST
+from broker.table.columns import Columns
 from broker.table.schema import messages
 
 ENVELOPE_COLUMNS = (
@@ -32,6 +35,20 @@ ENVELOPE_COLUMNS = (
     messages.c.amqp_user,
 )
 """A row's number, and what ``to_envelope`` needs of it."""
+
+_SAME = {"id": "message_id", "amqp_user": "user"} | {
+    name: name
+    for name in (
+        *("destination", "source", "call_id", "call_size", "stop_on_failure", "kind", "version", "content_type"),
+        *("correlation_id", "reply_to", "traceparent", "deadline_ms", "body", "sent_us", "priority"),
+    )
+}
+"""From a column to the field of an envelope that it keeps as it is."""
+
+_read_same = attrgetter(*_SAME.values())
+
+_NEW = {"received_us": None, "state": State.WAITING.value, "reason": None, "error": None, "finished_us": None}
+"""What a row has that was only sent."""
 
 VERSIONS = range(1, 2**31)
 UNUSABLE_VERSION = -1
@@ -69,35 +86,21 @@ def clean(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
-def to_row(envelope: Envelope, *, doorbell: str = "") -> dict[str, Any]:
+def to_columns(envelopes: Sequence[Envelope], *, doorbell: str = "") -> Columns:
+    """Return new rows in state ``waiting``."""
+    count = len(envelopes)
+    values: dict[str, Sequence[Any]] = dict(zip(_SAME, zip(*map(_read_same, envelopes), strict=True), strict=count > 0))
+    for name, value in (_NEW | {"doorbell": doorbell}).items():
+        values[name] = (value,) * count
+    values["body_size"] = [len(envelope.body) for envelope in envelopes]
+    values["due_us"] = [0 if envelope.at_ms is None else envelope.at_ms * 1000 for envelope in envelopes]
+    return Columns(count, values)
+
+
+def to_row(envelope: Envelope) -> dict[str, Any]:
     """Return the values of a new row in state ``waiting``."""
-    return {
-        "id": envelope.message_id,
-        "destination": envelope.destination,
-        "amqp_user": envelope.user,
-        "call_id": envelope.call_id,
-        "call_size": envelope.call_size,
-        "stop_on_failure": envelope.stop_on_failure,
-        "source": envelope.source,
-        "kind": envelope.kind,
-        "version": envelope.version,
-        "content_type": envelope.content_type,
-        "correlation_id": envelope.correlation_id,
-        "reply_to": envelope.reply_to,
-        "traceparent": envelope.traceparent,
-        "deadline_ms": envelope.deadline_ms,
-        "body": envelope.body,
-        "body_size": len(envelope.body),
-        "doorbell": doorbell,
-        "sent_us": envelope.sent_us,
-        "priority": envelope.priority,
-        "due_us": 0 if envelope.at_ms is None else envelope.at_ms * 1000,
-        "received_us": None,
-        "state": State.WAITING.value,
-        "reason": None,
-        "error": None,
-        "finished_us": None,
-    }
+    (row,) = to_columns([envelope]).rows()
+    return row
 
 
 def copy_of(event: Envelope, to: str) -> Envelope:

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from broker.lifecycle.address import topic_matches
 from broker.messages.envelope import Envelope
 from broker.table.batch import Batch
-from broker.table.envelopes import copy_of, to_row
+from broker.table.envelopes import copy_of, to_columns
 from broker.table.schema import last_events
 from broker.table.statements import INSERT_MESSAGES
 
@@ -71,7 +71,7 @@ def catch_up(connection: Connection, app: str, new: Collection[str], covered: Co
     found = connection.execute(sa.select(last_events).order_by(last_events.c.sent_us, last_events.c.source)).all()
     events = [row for row in found if _matches(new, row) and not _matches(covered, row)]
     # Its worker finds them within a second; there is nobody who would publish them for another RabbitMQ user.
-    rows = [to_row(copy_of(_event(row), app)) for row in events]
+    rows = to_columns([copy_of(_event(row), app) for row in events])
     return INSERT_MESSAGES.execute(connection, rows)
 
 

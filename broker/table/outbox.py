@@ -12,8 +12,9 @@ from sqlalchemy.engine import Connection
 
 from broker.errors import TableConflict
 from broker.lifecycle.state import State
-from broker.table.batch import Batch, Row
+from broker.table.batch import Batch
 from broker.table.call_parts import ADDED, NOTE, newest_row, note_newer, of_calls
+from broker.table.columns import Columns
 from broker.table.database import Database
 from broker.table.envelopes import ENVELOPE_COLUMNS, to_envelope
 from broker.table.rows import Consignment
@@ -38,7 +39,7 @@ _ENTER = sa.text(f"{_ENTRY} {_OF_ROWS} FROM messages WHERE seq > :newest {_BY_SE
 _TAKE_OUT = Batch({"number": "bigint"}, "DELETE FROM outbox WHERE number IN (SELECT {number} FROM {batch})")
 
 
-def insert_to_publish(connection: Connection, rows: Sequence[Row]) -> tuple[int, ...]:
+def insert_to_publish(connection: Connection, rows: Columns) -> tuple[int, ...]:
     """Insert rows that are to be published; return the numbers of their entries, none when all were there already."""
     if not rows:
         return ()
@@ -51,7 +52,7 @@ def insert_to_publish(connection: Connection, rows: Sequence[Row]) -> tuple[int,
     return tuple(connection.execute(_ENTER, {"newest": newest}).scalars())
 
 
-def insert_alone(database: Database, rows: Sequence[Row]) -> tuple[int, ...]:
+def insert_alone(database: Database, rows: Columns) -> tuple[int, ...]:
     """Do what ``insert_to_publish`` does, in a transaction that holds nothing else. Raises TableUnavailable."""
     if database.is_sqlite:
         with database.write() as connection:

@@ -1,12 +1,15 @@
 """Outcomes: what became of claimed rows, committed with all that follows from it."""
 
 from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from broker.lifecycle.state import State
 from broker.table.batch import Batch
+from broker.table.columns import Columns
 from broker.table.history import entry
 from broker.table.rows import Lease, Settlement
 from broker.table.schema import history, messages
@@ -77,28 +80,28 @@ def stands_alone(item: Settlement) -> bool:
     return item.state is State.SUCCEEDED and not item.effects
 
 
-def settle_row(lease: Lease, item: Settlement) -> dict[str, object]:
-    """Return an outcome as the statement takes it."""
-    return {
-        "seq": item.row.seq,
-        "app": lease.app,
-        "epoch": lease.epoch,
-        "worker": lease.worker,
-        "claims": item.row.claims,
-        "state": item.state.value,
-        "reason": item.reason.value if item.reason else None,
-        "error": item.error,
-        "phase": item.phase,
-        "phases": item.phases,
-        "uncounted": 0 if item.counted else 1,
-        "due_us": item.due_us,
-        "ordered": item.ordered,
-        "reply_kind": item.reply_kind,
-        "reply_version": item.reply_version,
-        "reply": item.reply,
-        "started_us": item.started_us,
-        "finished_us": item.finished_us if item.state.final else None,
-    }
+_SAME = {"seq": "row.seq", "claims": "row.claims"} | {
+    name: name
+    for name in ("error", "phase", "phases", "due_us", "ordered", "reply_kind", "reply_version", "reply", "started_us")
+}
+"""From a column to what of a settlement it keeps as it is."""
+
+_read_same = attrgetter(*_SAME.values())
+
+
+def to_columns(lease: Lease, settlements: Sequence[Settlement]) -> Columns:
+    """Return outcomes as the statements take them."""
+    count = len(settlements)
+    values: dict[str, Sequence[Any]] = dict(
+        zip(_SAME, zip(*map(_read_same, settlements), strict=True), strict=count > 0)
+    )
+    for name, value in (("app", lease.app), ("epoch", lease.epoch), ("worker", lease.worker)):
+        values[name] = (value,) * count
+    values["state"] = [item.state.value for item in settlements]
+    values["reason"] = [item.reason.value if item.reason else None for item in settlements]
+    values["uncounted"] = [0 if item.counted else 1 for item in settlements]
+    values["finished_us"] = [item.finished_us if item.state.final else None for item in settlements]
+    return Columns(count, values)
 
 
 def still_mine(connection: Connection, lease: Lease, settlements: Sequence[Settlement]) -> list[Settlement]:

@@ -13,9 +13,10 @@ from broker.messages.envelope import Envelope
 from broker.table import call_parts, fence, outcomes, statements
 from broker.table.call_acts import cancel_rest
 from broker.table.claiming import Claiming
+from broker.table.columns import Columns
 from broker.table.database import Database
 from broker.table.documents import write_documents
-from broker.table.envelopes import copy_of, storable, to_row
+from broker.table.envelopes import copy_of, storable, to_columns, to_row
 from broker.table.history import INSERT_HISTORY
 from broker.table.last_events import keep_last
 from broker.table.outbox import insert_alone, insert_to_publish, take_out, unconfirmed
@@ -44,7 +45,7 @@ class HandlerTable:
         """
         if lease is None and not effects.events and not effects.documents:
             # On PostgreSQL one statement, and so one round trip.
-            rows = [to_row(envelope, doorbell=doorbell) for envelope in effects.sent]
+            rows = to_columns(effects.sent, doorbell=doorbell)
             return Consignment(effects.sent, insert_alone(self.database, rows))
         with self.database.write() as connection:
             if lease is not None:
@@ -65,7 +66,7 @@ class HandlerTable:
             now_us = self._clock.now_us()
             with self.database.write() as connection:
                 rows = [_foreign_row(envelope, max_bytes, now_us) for envelope in missing]
-                call_parts.insert(connection, rows)
+                call_parts.insert(connection, Columns.of(rows))
                 standing |= _standing(connection, app, missing) | purged(connection, app, missing)
         return {identity: standing[kept.identity] for identity, kept in delivered.items() if kept.identity in standing}
 
@@ -104,7 +105,7 @@ class HandlerTable:
         returned as refused, and its effects are not written. Repeating the call after an unclear commit is safe.
         Raises Superseded, TableUnavailable.
         """
-        rows = [outcomes.settle_row(lease, item) for item in settlements]
+        rows = outcomes.to_columns(lease, settlements)
         alone = bool(rows) and not give_back and all(map(outcomes.stands_alone, settlements))
         if alone and not self.database.is_sqlite:
             changed = outcomes.SETTLE_UNDER_LEASE.execute_at_once(self.database, rows)
@@ -198,7 +199,7 @@ class HandlerTable:
         keep_last(connection, effects.events)
         copies = [copy_of(event, to) for event, to in subscribers(connection, effects.events)]
         envelopes = [*effects.sent, *copies]
-        rows = [to_row(envelope, doorbell=doorbell) for envelope in envelopes]
+        rows = to_columns(envelopes, doorbell=doorbell)
         consignment = Consignment(envelopes, insert_to_publish(connection, rows))
         write_documents(connection, app, effects.documents, self._clock.now_us())
         return consignment
