@@ -4,7 +4,7 @@ pika makes an object of each frame and writes each field by itself: four fifths 
 commit. These are the bytes that pika writes for the same properties, which a test compares.
 """
 
-from functools import lru_cache
+from operator import attrgetter
 from struct import Struct, error, pack
 from typing import Final
 
@@ -12,7 +12,7 @@ from pika import BasicProperties
 from pika.spec import Basic
 
 from broker.messages.envelope import Envelope
-from broker.transport.rabbitmq.wire import PERSISTENT, check
+from broker.transport.rabbitmq.wire import PERSISTENT, TEXT_FIELDS, check, is_plain
 
 METHOD_FRAME: Final = 1
 HEADER_FRAME: Final = 2
@@ -38,52 +38,81 @@ _USER_ID: Final = BasicProperties.FLAG_USER_ID
 _APP_ID: Final = BasicProperties.FLAG_APP_ID
 
 
-def publishing(envelope: Envelope, user: str, *, exchange: str, channel: int, largest_body: int) -> bytes:
-    """Return the frames that publish an envelope in the name of ``user``, mandatory, its properties as ``to_properties`` says.
+_WITHOUT_ID: Final = tuple(name for name in TEXT_FIELDS if name != "message_id")
+_read_rest: Final = attrgetter(*_WITHOUT_ID, "destination", "version", "deadline_ms", "at_ms", "priority")
+"""What the frames hold of an envelope besides its id, its body and the second in which it was sent."""
 
-    ``largest_body`` is how many bytes of a body one frame holds. Raises ValueError as ``to_properties`` does.
+
+class Framing:
+    """Writes the frames that publish messages on one channel, mandatory, their properties as ``to_properties`` says.
+
+    Messages of a call hardly differ but in id and body: what one has in common with that before it is not written again.
     """
-    check(envelope, user)
-    flags, properties = _properties(envelope)
-    body = envelope.body
-    content = _CONTENT.pack(HEADER_FRAME, channel, _CONTENT_BYTES + len(properties), Basic.INDEX, 0, len(body), flags)
-    frames = [_method(exchange, envelope.destination, channel), content, properties, FRAME_END]
-    for start in range(0, len(body), largest_body):
-        piece = body[start : start + largest_body]
-        frames += (_FRAME.pack(BODY_FRAME, channel, len(piece)), piece, FRAME_END)
-    return b"".join(frames)
 
+    def __init__(self, user: str, *, exchange: str, channel: int, largest_body: int) -> None:
+        """Take in whose name they are published; ``largest_body`` is how many bytes of a body one frame holds."""
+        self._user = user
+        self._exchange = exchange
+        self._channel = channel
+        self._largest_body = largest_body
+        self._rest: tuple[object, ...] = ()
+        self._seconds = self._flags = 0
+        self._method = self._before_id = self._after_id = b""
 
-def _properties(envelope: Envelope) -> tuple[int, bytes]:
-    """Return which properties there are, and those; they go in the order of AMQP."""
-    flags = BasicProperties.FLAG_DELIVERY_MODE
-    parts = []
-    if envelope.content_type:
-        flags |= _CONTENT_TYPE
-        parts.append(_known(envelope.content_type))
-    if headers := _headers(envelope):
-        flags |= _HEADERS
-        parts.append(pack(">I", len(headers)) + headers)
-    parts.append(_DELIVERY_MODE)
-    if envelope.priority:
-        flags |= _PRIORITY
-        parts.append(bytes((envelope.priority,)))
-    for flag, text in (
-        (_CORRELATION_ID, envelope.correlation_id),
-        (_REPLY_TO, envelope.reply_to),
-        (_MESSAGE_ID, envelope.message_id),
-    ):
-        if text:
-            flags |= flag
-            parts.append(_short(text))
-    if seconds := envelope.sent_us // 1_000_000:
-        flags |= _TIMESTAMP
-        parts.append(pack(">Q", seconds))
-    for flag, text in ((_TYPE, envelope.kind), (_USER_ID, envelope.user), (_APP_ID, envelope.source)):
-        if text:
-            flags |= flag
-            parts.append(_known(text))
-    return flags, b"".join(parts)
+    def publishing(self, envelope: Envelope) -> bytes:
+        """Return the frames that publish an envelope. Raises ValueError as ``to_properties`` does."""
+        rest, seconds, message_id = _read_rest(envelope), envelope.sent_us // 1_000_000, envelope.message_id
+        if rest != self._rest or seconds != self._seconds or not is_plain(message_id):
+            check(envelope, self._user)
+            self._rest = ()
+            self._write(envelope)
+            self._rest, self._seconds = rest, seconds
+        flags = self._flags
+        properties = self._before_id + self._after_id
+        if message_id:
+            flags |= _MESSAGE_ID
+            properties = self._before_id + _short(message_id) + self._after_id
+        body, channel = envelope.body, self._channel
+        content = _CONTENT.pack(
+            HEADER_FRAME, channel, _CONTENT_BYTES + len(properties), Basic.INDEX, 0, len(body), flags
+        )
+        frames = [self._method, content, properties, FRAME_END]
+        for start in range(0, len(body), self._largest_body):
+            piece = body[start : start + self._largest_body]
+            frames += (_FRAME.pack(BODY_FRAME, channel, len(piece)), piece, FRAME_END)
+        return b"".join(frames)
+
+    def _write(self, envelope: Envelope) -> None:
+        """Write all but the id and the body; properties go in the order of AMQP."""
+        flags = BasicProperties.FLAG_DELIVERY_MODE
+        before = []
+        if envelope.content_type:
+            flags |= _CONTENT_TYPE
+            before.append(_short(envelope.content_type))
+        if headers := _headers(envelope):
+            flags |= _HEADERS
+            before.append(pack(">I", len(headers)) + headers)
+        before.append(_DELIVERY_MODE)
+        if envelope.priority:
+            flags |= _PRIORITY
+            before.append(bytes((envelope.priority,)))
+        for flag, text in ((_CORRELATION_ID, envelope.correlation_id), (_REPLY_TO, envelope.reply_to)):
+            if text:
+                flags |= flag
+                before.append(_short(text))
+        after = []
+        if seconds := envelope.sent_us // 1_000_000:
+            flags |= _TIMESTAMP
+            after.append(pack(">Q", seconds))
+        for flag, text in ((_TYPE, envelope.kind), (_USER_ID, envelope.user), (_APP_ID, envelope.source)):
+            if text:
+                flags |= flag
+                after.append(_short(text))
+        self._flags, self._before_id, self._after_id = flags, b"".join(before), b"".join(after)
+        method = (
+            pack(">IH", Basic.Publish.INDEX, 0) + _short(self._exchange) + _short(envelope.destination) + _MANDATORY
+        )
+        self._method = _FRAME.pack(METHOD_FRAME, self._channel, len(method)) + method + FRAME_END
 
 
 def _headers(envelope: Envelope) -> bytes:
@@ -116,13 +145,3 @@ def _long(text: str) -> bytes:
 def _short(text: str) -> bytes:
     encoded = text.encode()
     return bytes((len(encoded),)) + encoded
-
-
-_known = lru_cache(maxsize=512)(_short)
-"""For texts of which an app has few."""
-
-
-@lru_cache(maxsize=512)
-def _method(exchange: str, routing_key: str, channel: int) -> bytes:
-    method = pack(">IH", Basic.Publish.INDEX, 0) + _short(exchange) + _short(routing_key) + _MANDATORY
-    return _FRAME.pack(METHOD_FRAME, channel, len(method)) + method + FRAME_END

@@ -19,7 +19,7 @@ from broker.transport.rabbitmq.connection import Connection
 from broker.transport.rabbitmq.declarer import Declarer
 from broker.transport.rabbitmq.destinations import Destinations, not_publishable
 from broker.transport.rabbitmq.faults import is_missing
-from broker.transport.rabbitmq.framing import publishing
+from broker.transport.rabbitmq.framing import Framing
 from broker.transport.rabbitmq.io_thread import IoThread
 from broker.transport.rabbitmq.kept_channel import Attempt, KeptChannel
 from broker.transport.rabbitmq.kept_connection import KeptConnection
@@ -179,15 +179,18 @@ class Publisher:
         if channel is None:
             return
         connection: Connection = channel.connection
-        number, largest_body, user = channel.channel_number, connection.largest_body, self._place.user
+        framing = Framing(
+            self._place.user,
+            exchange=EXCHANGE,
+            channel=channel.channel_number,
+            largest_body=connection.largest_body,
+        )
         messages = []
         for _ in range(min(BURST, len(self._unsent))):
             sent = self._unsent.popleft()
             try:
                 self._check_size(sent.envelope)
-                messages.append(
-                    publishing(sent.envelope, user, exchange=EXCHANGE, channel=number, largest_body=largest_body)
-                )
+                messages.append(framing.publishing(sent.envelope))
             except ValueError as exc:
                 self._outcomes.add([sent], not_publishable(sent, exc))
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from pika.spec import Basic
 from unit.any_envelope import envelopes
 
 from broker.messages.envelope import Envelope
-from broker.transport.rabbitmq.framing import publishing
+from broker.transport.rabbitmq.framing import Framing
 from broker.transport.rabbitmq.wire import to_properties
 
 
@@ -27,28 +27,48 @@ def by_pika(envelope: Envelope, channel: int, largest_body: int) -> bytes:
     return b"".join(frame.marshal() for frame in frames)
 
 
+def framing(user: str = "m1000-a", channel: int = 1, largest_body: int = 100) -> Framing:
+    """Return what writes frames for a channel."""
+    return Framing(user, exchange="interapp", channel=channel, largest_body=largest_body)
+
+
 @given(envelopes, st.integers(1, 2**16 - 1), st.integers(1, 300))
 def test_frames_are_those_of_pika(envelope: Envelope, channel: int, largest_body: int) -> None:
     """Whatever an envelope holds, in however many frames its body goes: every byte is the one that pika writes."""
-    written = publishing(envelope, "m1000-a", exchange="interapp", channel=channel, largest_body=largest_body)
+    written = framing(channel=channel, largest_body=largest_body).publishing(envelope)
     assert written == by_pika(envelope, channel, largest_body)
+
+
+@given(envelopes, envelopes, st.sampled_from([field.name for field in fields(Envelope)]))
+def test_what_came_before_leaves_nothing(first: Envelope, other: Envelope, field: str) -> None:
+    """A message that differs from the one before in a single field, and the first once more, are written as if they came alone."""
+    second = replace(first, **{field: getattr(other, field)})
+    one = framing()
+    assert [one.publishing(each) for each in (first, second, first)] == [
+        by_pika(each, 1, 100) for each in (first, second, first)
+    ]
 
 
 @pytest.mark.parametrize("number", [0, 2**31 - 1, 2**31, -(2**31) - 1, 2**63 - 1, -(2**63)])
 def test_numbers_are_those_of_pika(number: int) -> None:
     """Small and large numbers take the widths that pika gives them."""
     envelope = Envelope(message_id="i", kind="k", body=b"", destination="app", deadline_ms=number, version=number)
-    assert publishing(envelope, "me", exchange="interapp", channel=1, largest_body=100) == by_pika(envelope, 1, 100)
+    assert framing().publishing(envelope) == by_pika(envelope, 1, 100)
 
 
 def test_what_does_not_fit_is_refused_by_name() -> None:
     """A message that cannot be sent, or not by this user, is refused as its properties are."""
     envelope = Envelope(message_id="i", kind="k", body=b"", destination="app")
+    one = framing("me")
     for wrong, named in (
         (replace(envelope, call_id="c" * 300), "call_id"),
         (replace(envelope, kind="a\x00"), "kind"),
         (replace(envelope, user="them"), "'them'.*'me'"),
         (replace(envelope, message_id="\ud800"), "surrogates"),
+        (replace(envelope, message_id="i" * 300), "message_id"),
+        (replace(envelope, sent_us=-1), "sent_us"),
     ):
-        with pytest.raises(ValueError, match=named):
-            publishing(wrong, "me", exchange="interapp", channel=1, largest_body=100)
+        for _ in range(2):
+            with pytest.raises(ValueError, match=named):
+                one.publishing(wrong)
+        assert one.publishing(envelope) == by_pika(envelope, 1, 100)
