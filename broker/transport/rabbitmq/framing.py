@@ -64,7 +64,6 @@ class Framing:
         rest, seconds, message_id = _read_rest(envelope), envelope.sent_us // 1_000_000, envelope.message_id
         if rest != self._rest or seconds != self._seconds or not is_plain(message_id):
             check(envelope, self._user)
-            self._rest = ()
             self._write(envelope)
             self._rest, self._seconds = rest, seconds
         flags = self._flags
@@ -108,11 +107,12 @@ class Framing:
             if text:
                 flags |= flag
                 after.append(_short(text))
-        self._flags, self._before_id, self._after_id = flags, b"".join(before), b"".join(after)
         method = (
             pack(">IH", Basic.Publish.INDEX, 0) + _short(self._exchange) + _short(envelope.destination) + _MANDATORY
         )
+        # All at once at the end: what cannot be written leaves what is there as it is.
         self._method = _FRAME.pack(METHOD_FRAME, self._channel, len(method)) + method + FRAME_END
+        self._flags, self._before_id, self._after_id = flags, b"".join(before), b"".join(after)
 
 
 def _headers(envelope: Envelope) -> bytes:

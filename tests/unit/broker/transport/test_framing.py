@@ -67,6 +67,7 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
         (replace(envelope, message_id="\ud800"), "surrogates"),
         (replace(envelope, message_id="i" * 300), "message_id"),
         (replace(envelope, sent_us=-1), "sent_us"),
+        (replace(envelope, kind="other", destination="\ud800"), "surrogates"),
     ):
         for _ in range(2):
             with pytest.raises(ValueError, match=named):
