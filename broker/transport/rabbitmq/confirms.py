@@ -1,13 +1,13 @@
 """Which published envelopes are not confirmed yet: decisions only, no I/O."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from broker.lifecycle.record import record
 from broker.messages.envelope import Envelope
 from broker.transport.seam import Settled
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sent:
     """An envelope on its way, and who wants to know how it ends."""
 

@@ -1,6 +1,8 @@
 """How published envelopes ended, told in batches."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from broker.errors import TransportError
 from broker.messages.envelope import Envelope
@@ -20,8 +22,8 @@ class Outcomes:
 
     def add(self, sent: Sequence[Sent], error: TransportError | None) -> None:
         """Note how admitted envelopes ended: confirmed (None), or not and why."""
-        for one in sent:
-            self._batch(one.settled, error).append(one.envelope)
+        for settled, of_one in groupby(sent, attrgetter("settled")):
+            self._batch(settled, error).extend([one.envelope for one in of_one])
         self._admission.release([one.envelope for one in sent])
 
     def refuse(self, envelopes: Sequence[Envelope], settled: Settled, error: TransportError) -> None:

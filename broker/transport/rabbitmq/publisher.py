@@ -115,7 +115,7 @@ class Publisher:
             most = f"{self._admission.most} messages or {self._admission.most_bytes} bytes"
             full = Blocked(f"{most} are on their way already; the rest comes when they are confirmed")
             self._outcomes.refuse(envelopes[admitted:], settled, full)
-        taken = [Sent(envelope, settled) for envelope in envelopes[:admitted]]
+        taken = [Sent(envelope=envelope, settled=settled) for envelope in envelopes[:admitted]]
         if error := self._why_not():
             self._outcomes.add(taken, error)
             return

@@ -15,7 +15,7 @@ def ignore(*_: object) -> None:
 
 def sent(number: int, destination: str = "app") -> Sent:
     """Return what was published."""
-    return Sent(Envelope(message_id=str(number), kind="k", body=b"", destination=destination), ignore)
+    return Sent(envelope=Envelope(message_id=str(number), kind="k", body=b"", destination=destination), settled=ignore)
 
 
 def numbers(taken: list[Sent]) -> list[int]:
