@@ -82,6 +82,8 @@ def storable(envelope: Envelope) -> Envelope:
 
 def clean(text: str) -> str:
     """Return the text as a column can keep it."""
+    if text.isascii() and "\x00" not in text:
+        return text
     # PostgreSQL keeps no NUL, and neither database keeps half of a surrogate pair.
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
