@@ -73,6 +73,7 @@ def read_call(database: Database, call: CallRow) -> list[HandlerRow]:
         sa.select(*ROW)
         .join_from(call_parts, messages, is_of_part())
         .where(*(column == value for column, value in zip(CALL, identity, strict=True)))
+        .distinct()
         .order_by(messages.c.seq)
     )
     with database.read() as connection:
@@ -95,7 +96,10 @@ def _read(database: Database, *conditions: sa.ColumnElement[bool], limit: int) -
         .limit(min(limit, LARGEST))
         .subquery("newest")
     )
-    numbers = [sa.func.sum(sa.case((messages.c.state == state, 1), else_=0)).label(state) for state in State]
+    # Parts of a foreign call that were written at the same time may reach into each other: a row counts once all the same.
+    numbers = [
+        sa.func.count(sa.distinct(sa.case((messages.c.state == state, messages.c.seq)))).label(state) for state in State
+    ]
     query = (
         sa.select(*newest.c, sa.func.max(messages.c.finished_us).label("finished_us"), *numbers)
         .join_from(newest, call_parts, sa.and_(*(newest.c[column.name] == column for column in CALL)))

@@ -248,6 +248,19 @@ def test_a_part_is_no_more_than_its_own_rows(place: Place) -> None:
     }
 
 
+def test_parts_that_reach_into_each_other_count_once(place: Place) -> None:
+    """A foreign call of which two parts were written at the same time has each of its messages once."""
+    place.table.arrived(APP, [message(f"f{n}", call_id="theirs", source="") for n in range(4)], max_bytes=1000)
+    place.execute(
+        "INSERT INTO call_parts (call_id, first_seq, last_seq, source, destination, amqp_user, call_size, stop_on_failure, sent_us)"
+        " SELECT call_id, first_seq + 1, last_seq, source, destination, amqp_user, call_size, stop_on_failure, sent_us"
+        " FROM call_parts"
+    )
+    (found,) = list_calls(place.database, limit=10)
+    assert found.states[State.WAITING] == 4
+    assert [row.id for row in read_call(place.database, found)] == ["f0", "f1", "f2", "f3"]
+
+
 def test_a_call_of_a_handler_is_noted(place: Place) -> None:
     """A call that is sent within an outcome is one, as any other."""
     place.send(message("cause"))
