@@ -2,9 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 Row = Mapping[str, Any]
+
+
+class Fields:
+    """Which field of some class each column keeps as it is."""
+
+    def __init__(self, *alike: str, **others: str) -> None:
+        """Take the fields whose column has their name, at least two, and from other columns to the paths of their fields."""
+        self._columns = (*alike, *others)
+        self._read = attrgetter(*alike, *others.values())
+
+    def columns(self, values: Sequence[object]) -> dict[str, Sequence[Any]]:
+        """Return these columns of the values."""
+        if not values:
+            return dict.fromkeys(self._columns, ())
+        return dict(zip(self._columns, zip(*map(self._read, values), strict=True), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

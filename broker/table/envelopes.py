@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from operator import attrgetter
 from typing import Any
 
 from broker.lifecycle.ids import derived_id
@@ -10,7 +9,7 @@ from broker.lifecycle.state import State
 from broker.messages.due import checked_at
 from broker.messages.envelope import Envelope
 from broker.messages.priority import HIGHEST, LOWEST
-from broker.table.columns import Columns
+from broker.table.columns import Columns, Fields
 from broker.table.schema import messages
 
 ENVELOPE_COLUMNS = (
@@ -36,16 +35,13 @@ ENVELOPE_COLUMNS = (
 )
 """A row's number, and what ``to_envelope`` needs of it."""
 
-_SAME = {"id": "message_id", "amqp_user": "user"} | {
-    name: name
-    for name in (
-        *("destination", "source", "call_id", "call_size", "stop_on_failure", "kind", "version", "content_type"),
-        *("correlation_id", "reply_to", "traceparent", "deadline_ms", "body", "sent_us", "priority"),
-    )
-}
-"""From a column to the field of an envelope that it keeps as it is."""
-
-_read_same = attrgetter(*_SAME.values())
+_FIELDS = Fields(
+    *("destination", "source", "call_id", "call_size", "stop_on_failure", "kind", "version", "content_type"),
+    *("correlation_id", "reply_to", "traceparent", "deadline_ms", "body", "sent_us", "priority"),
+    id="message_id",
+    amqp_user="user",
+)
+"""What a row keeps of an envelope as it is."""
 
 _NEW = {"received_us": None, "state": State.WAITING.value, "reason": None, "error": None, "finished_us": None}
 """What a row has that was only sent."""
@@ -91,7 +87,7 @@ def clean(text: str) -> str:
 def to_columns(envelopes: Sequence[Envelope], *, doorbell: str = "") -> Columns:
     """Return new rows in state ``waiting``."""
     count = len(envelopes)
-    values: dict[str, Sequence[Any]] = dict(zip(_SAME, zip(*map(_read_same, envelopes), strict=True), strict=count > 0))
+    values = _FIELDS.columns(envelopes)
     for name, value in (_NEW | {"doorbell": doorbell}).items():
         values[name] = (value,) * count
     values["body_size"] = [len(envelope.body) for envelope in envelopes]

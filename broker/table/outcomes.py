@@ -1,15 +1,13 @@
 """Outcomes: what became of claimed rows, committed with all that follows from it."""
 
 from collections.abc import Sequence
-from operator import attrgetter
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from broker.lifecycle.state import State
 from broker.table.batch import Batch
-from broker.table.columns import Columns
+from broker.table.columns import Columns, Fields
 from broker.table.history import entry
 from broker.table.rows import Lease, Settlement
 from broker.table.schema import history, messages
@@ -80,21 +78,18 @@ def stands_alone(item: Settlement) -> bool:
     return item.state is State.SUCCEEDED and not item.effects
 
 
-_SAME = {"seq": "row.seq", "claims": "row.claims"} | {
-    name: name
-    for name in ("error", "phase", "phases", "due_us", "ordered", "reply_kind", "reply_version", "reply", "started_us")
-}
-"""From a column to what of a settlement it keeps as it is."""
-
-_read_same = attrgetter(*_SAME.values())
+_FIELDS = Fields(
+    *("error", "phase", "phases", "due_us", "ordered", "reply_kind", "reply_version", "reply", "started_us"),
+    seq="row.seq",
+    claims="row.claims",
+)
+"""What a row keeps of a settlement as it is."""
 
 
 def to_columns(lease: Lease, settlements: Sequence[Settlement]) -> Columns:
     """Return outcomes as the statements take them."""
     count = len(settlements)
-    values: dict[str, Sequence[Any]] = dict(
-        zip(_SAME, zip(*map(_read_same, settlements), strict=True), strict=count > 0)
-    )
+    values = _FIELDS.columns(settlements)
     for name, value in (("app", lease.app), ("epoch", lease.epoch), ("worker", lease.worker)):
         values[name] = (value,) * count
     values["state"] = [item.state.value for item in settlements]
