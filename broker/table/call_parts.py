@@ -31,7 +31,7 @@ NOTE = (
 _INSERT = INSERT_MESSAGES.within(
     f"WITH added AS ({{insert}} RETURNING {ADDED}) {NOTE.format(added='added WHERE true')}"
 )
-_NOTE_NEW = sa.text(NOTE.format(added="messages WHERE seq > :newest"))
+_NOTE_NEWER = sa.text(NOTE.format(added="messages WHERE seq > :newest"))
 
 
 def of_calls(rows: Columns) -> bool:
@@ -41,24 +41,22 @@ def of_calls(rows: Columns) -> bool:
 
 def insert(connection: Connection, rows: Columns) -> None:
     """Insert rows that are not there yet, at least one, and note the parts of calls among them."""
-    if not of_calls(rows):
-        INSERT_MESSAGES.execute(connection, rows)
-    elif connection.dialect.name == "sqlite":
-        newest = newest_row(connection)
-        INSERT_MESSAGES.execute(connection, rows)
-        note_newer(connection, newest)
+    if connection.dialect.name == "sqlite":
+        insert_on_sqlite(connection, rows)
     else:
-        _INSERT.execute(connection, rows)
+        (_INSERT if of_calls(rows) else INSERT_MESSAGES).execute(connection, rows)
 
 
-def newest_row(connection: Connection) -> int:
-    """Return the number of the newest row of SQLite's; nobody else writes meanwhile, so what is newer later is ours."""
-    return connection.execute(sa.select(sa.func.max(messages.c.seq))).scalar() or 0
+def insert_on_sqlite(connection: Connection, rows: Columns) -> int:
+    """Do what ``insert`` does; return the number of the newest row before.
 
-
-def note_newer(connection: Connection, newest: int) -> None:
-    """Note the parts among the rows that SQLite got after that one."""
-    connection.execute(_NOTE_NEW, {"newest": newest})
+    Nobody else writes meanwhile: what has a higher number afterwards is ours.
+    """
+    newest = connection.execute(sa.select(sa.func.max(messages.c.seq))).scalar() or 0
+    INSERT_MESSAGES.execute(connection, rows)
+    if of_calls(rows):
+        connection.execute(_NOTE_NEWER, {"newest": newest})
+    return newest
 
 
 def is_of_part(rows: sa.FromClause = messages) -> sa.ColumnElement[bool]:

@@ -12,7 +12,7 @@ from broker.lifecycle.state import State
 from broker.table.call_parts import CALL, is_of_part
 from broker.table.database import Database
 from broker.table.envelopes import clean
-from broker.table.queries import LARGEST, ROW, SHOWN_CANDIDATES, HandlerRow, named, to_handler_row
+from broker.table.queries import LARGEST, ROW, SHOWN_CANDIDATES, HandlerRow, any_named, to_handler_row
 from broker.table.schema import call_parts, messages
 
 
@@ -39,8 +39,8 @@ def list_calls(database: Database, parties: Sequence[str] = (), *, limit: int) -
 
     A name that ends in ``.*`` stands for everything below it. Raises TableUnavailable.
     """
-    of_parties = [named(column, name) for name in parties for column in (call_parts.c.source, call_parts.c.destination)]
-    return _read(database, *([sa.or_(*of_parties)] if of_parties else []), limit=limit)
+    wanted = (any_named(parties, call_parts.c.source, call_parts.c.destination),) if parties else ()
+    return _read(database, *wanted, limit=limit)
 
 
 def find_call(database: Database, part: str, *, app: str | None = None) -> CallRow:

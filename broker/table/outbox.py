@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from broker.errors import TableConflict
 from broker.lifecycle.state import State
 from broker.table.batch import Batch
-from broker.table.call_parts import ADDED, NOTE, newest_row, note_newer, of_calls
+from broker.table.call_parts import ADDED, NOTE, insert_on_sqlite, of_calls
 from broker.table.columns import Columns
 from broker.table.database import Database
 from broker.table.envelopes import ENVELOPE_COLUMNS, to_envelope
@@ -45,10 +45,7 @@ def insert_to_publish(connection: Connection, rows: Columns) -> tuple[int, ...]:
         return ()
     if connection.dialect.name != "sqlite":
         return tuple(_INSERT[of_calls(rows)].scalars(connection, rows))
-    newest = newest_row(connection)
-    INSERT_MESSAGES.execute(connection, rows)
-    if of_calls(rows):
-        note_newer(connection, newest)
+    newest = insert_on_sqlite(connection, rows)
     return tuple(connection.execute(_ENTER, {"newest": newest}).scalars())
 
 

@@ -146,12 +146,11 @@ class Wanted:
         if self.reasons:
             found += [messages.c.reason.in_(sorted(self.reasons)), sa.text("failed")]  # type: ignore[list-item] # as above
         if self.apps:
-            found.append(sa.or_(*(named(messages.c.destination, name) for name in self.apps)))
+            found.append(any_named(self.apps, messages.c.destination))
         if self.parties:
-            columns = (messages.c.source, messages.c.destination)
-            found.append(sa.or_(*(named(column, name) for name in self.parties for column in columns)))
+            found.append(any_named(self.parties, messages.c.source, messages.c.destination))
         if self.kinds:
-            found.append(sa.or_(*(named(messages.c.kind, name) for name in self.kinds)))
+            found.append(any_named(self.kinds, messages.c.kind))
         if self.since_us is not None:
             times = (messages.c.sent_us, messages.c.started_us, messages.c.finished_us)
             found.append(sa.or_(*(time >= self.since_us for time in times)))
@@ -282,8 +281,12 @@ def read_history(database: Database, seq: int) -> list[HistoryEntry]:
         return [HistoryEntry(*row) for row in connection.execute(query)]
 
 
-def named(column: sa.Column[str], name: str) -> sa.ColumnElement[bool]:
-    """Return whether a column has that name, or one below it when it ends in ``.*``."""
+def any_named(names: Sequence[str], *columns: sa.Column[str]) -> sa.ColumnElement[bool]:
+    """Return whether any of the columns has one of the names, or one below it when that ends in ``.*``."""
+    return sa.or_(*(_named(column, name) for name in names for column in columns))
+
+
+def _named(column: sa.Column[str], name: str) -> sa.ColumnElement[bool]:
     name = clean(name)
     return column.startswith(name[:-1], autoescape=True) if name.endswith(".*") else column == name
 

@@ -66,11 +66,8 @@ class Framing:
             check(envelope, self._user)
             self._write(envelope)
             self._rest, self._seconds = rest, seconds
-        flags = self._flags
-        properties = self._before_id + self._after_id
-        if message_id:
-            flags |= _MESSAGE_ID
-            properties = self._before_id + _short(message_id) + self._after_id
+        flags = self._flags | (_MESSAGE_ID if message_id else 0)
+        properties = self._before_id + (_short(message_id) if message_id else b"") + self._after_id
         body, channel = envelope.body, self._channel
         content = _CONTENT.pack(
             HEADER_FRAME, channel, _CONTENT_BYTES + len(properties), Basic.INDEX, 0, len(body), flags
