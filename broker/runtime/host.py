@@ -154,6 +154,7 @@ class Host:
                 self.settings.prefetch,
                 self.settings.message_max_bytes,
                 self._hooks,
+                self._presence.busy,
             )
             worker = Worker(app, own_id, holding, services)
             self._workers[app.address] = worker

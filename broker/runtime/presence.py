@@ -55,9 +55,11 @@ class Presence:
         self._detail = "no beat yet"
         self._away = False
         self._last_turn = clock.monotonic()
+        self.busy = threading.Event()
+        """Set by whoever begins to run handlers. While nobody does there is nothing to watch."""
         self._threads = [
-            threading.Thread(target=self._repeat, args=(BEAT_SECONDS, self._beat), name="presence", daemon=True),
-            threading.Thread(target=self._repeat, args=(WATCH_SECONDS, self._watch), name="watch", daemon=True),
+            threading.Thread(target=self._go_on_beating, name="presence", daemon=True),
+            threading.Thread(target=self._go_on_watching, name="watch", daemon=True),
         ]
 
     def start(self) -> None:
@@ -68,6 +70,7 @@ class Presence:
     def stop(self, *, release: bool = True) -> None:
         """End both threads, note the last confirms, let the process's lock go (``release``)."""
         self._stopping.set()
+        self.busy.set()
         for thread in self._threads:
             thread.join()
         try:
@@ -84,22 +87,38 @@ class Presence:
             return Check(ok=False, detail=f"no beat for {silent:.0f} s", alive=False)
         return Check(ok=not self._detail, detail=self._detail)
 
-    def _repeat(self, seconds: float, act: Callable[[], None]) -> None:
+    def _go_on_beating(self) -> None:
         while True:
-            try:
-                act()
-                if act == self._beat:
-                    self._note("")
-            except TableError as exc:
-                self._note(str(exc))
-            except Exception as exc:
-                # Nothing known gets here; the process must go on showing that it lives.
-                log.exception("unexpected; going on")
-                self._note(f"{type(exc).__name__}: {exc}")
-            if act == self._beat:
-                self._last_turn = self._clock.monotonic()
-            if self._stopping.wait(seconds):
+            if self._done(self._beat):
+                self._note("")
+            self._last_turn = self._clock.monotonic()
+            if self._stopping.wait(BEAT_SECONDS):
                 return
+
+    def _go_on_watching(self) -> None:
+        while True:
+            self.busy.wait()
+            if self._stopping.wait(WATCH_SECONDS):
+                return
+            # Before the look: what begins after it sets it again.
+            self.busy.clear()
+            self._done(self._watch)
+            if any(worker.busy for worker in self._workers()):
+                self.busy.set()
+
+    def _done(self, act: Callable[[], None]) -> bool:
+        """Do one turn; return whether it came to its end."""
+        try:
+            act()
+        except TableError as exc:
+            self._note(str(exc))
+        except Exception as exc:
+            # Nothing known gets here; the process must go on showing that it lives.
+            log.exception("unexpected; going on")
+            self._note(f"{type(exc).__name__}: {exc}")
+        else:
+            return True
+        return False
 
     def _note(self, detail: str) -> None:
         if detail and not self._away:

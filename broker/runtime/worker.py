@@ -6,7 +6,7 @@ timeout, the thread is given up and another goes on.
 """
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 import structlog
@@ -64,6 +64,8 @@ class Services:
     prefetch: int
     max_bytes: int
     hooks: Hooks = NO_HOOKS
+    busy: threading.Event = field(default_factory=threading.Event)
+    """Set when there is something to watch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,11 @@ class Worker:
             self._alarm.due_later(in_us)
         self._alarm.seek()
 
+    @property
+    def busy(self) -> bool:
+        """Whether it works off a batch."""
+        return self._batch is not None
+
     def running(self) -> int | None:
         """Return the number of the row whose handler runs."""
         batch = self._batch
@@ -368,6 +375,7 @@ class Worker:
             return claim.more
         self._claimed += 1
         batch = self._batch = Batch(claim.lease, claim.rows, claim.ended, counts=self._show_documents)
+        self._services.busy.set()
         self._receiving.claimed(row.envelope.identity for row in claim.rows)
         if self._limits is None:
             self._claims.begin_ahead(claim)

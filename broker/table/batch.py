@@ -23,8 +23,8 @@ class Batch:
 
     def __init__(self, columns: Mapping[str, str], statement: str) -> None:
         """Take the statement; ``{batch}`` stands for the rows, ``{in_order}`` for what sorts them where that is needed."""
-        self._columns = dict(columns)
-        self._statement = statement
+        self.columns = dict(columns)
+        self.statement = statement
         self._written: dict[tuple[bool, tuple[str, ...]], str] = {}
 
     @classmethod
@@ -59,8 +59,12 @@ class Batch:
         The lease is locked until the commit. These three columns must say the same in every row.
         """
         held = f"WITH held AS ({HOLD} RETURNING epoch) "
-        columns = self._columns | {"app": "text", "epoch": "bigint", "worker": "text"}
-        return Batch(columns, held + self._statement.replace("FROM {batch}", "FROM held, {batch}"))
+        columns = self.columns | {"app": "text", "epoch": "bigint", "worker": "text"}
+        return Batch(columns, held + self.statement.replace("FROM {batch}", "FROM held, {batch}"))
+
+    def after(self, first: "Batch") -> "Batch":
+        """Return PostgreSQL's form of two updates of the same batch in one statement, which counts the rows of this one."""
+        return Batch(first.columns | self.columns, f"WITH first AS ({first.statement}) {self.statement}")
 
     def execute_at_once(self, database: Database, rows: Columns | Sequence[Row]) -> int:
         """Run it for the rows, at least one, on PostgreSQL as a transaction by itself; return how many rows it changed."""
@@ -73,7 +77,7 @@ class Batch:
 
     def within(self, statement: str) -> "Batch":
         """Return PostgreSQL's form as a part, ``{insert}``, of a larger statement that returns something."""
-        return Batch(self._columns, statement.replace("{insert}", self._statement))
+        return Batch(self.columns, statement.replace("{insert}", self.statement))
 
     def scalars(self, connection: Connection, rows: Columns | Sequence[Row]) -> list[Any]:
         """Run it for the rows, at least one, on PostgreSQL; return the first column of what it returns."""
@@ -82,7 +86,7 @@ class Batch:
     def _prepared(self, rows: Columns | Sequence[Row], *, sqlite: bool = False) -> tuple[str, dict[str, Any]]:
         """Return the statement for the rows, at least one, and its parameters, as the driver takes both."""
         columns = rows if isinstance(rows, Columns) else Columns.of(rows)
-        values = {name: columns[name] for name in self._columns}
+        values = {name: columns[name] for name in self.columns}
         if len(rows) == 1:
             return self._text((), sqlite=sqlite), {name: column[0] for name, column in values.items()}
         differing = tuple(name for name, column in values.items() if column.count(column[0]) != len(rows))
@@ -90,7 +94,7 @@ class Batch:
             differing = (next(iter(values)),)
         parameters = {name: column[0] for name, column in values.items() if name not in differing}
         form = json_rows if sqlite else array_rows
-        parameters |= form.parameters(self._columns, {name: values[name] for name in differing})
+        parameters |= form.parameters(self.columns, {name: values[name] for name in differing})
         return self._text(differing, sqlite=sqlite), parameters
 
     def _text(self, differing: tuple[str, ...], *, sqlite: bool) -> str:
@@ -98,7 +102,7 @@ class Batch:
         text = self._written.get((sqlite, differing))
         if text is None:
             form = json_rows if sqlite else array_rows
-            batch, places = form.source(self._columns, differing), form.places(self._columns, differing)
-            text = self._statement.format(batch=batch, in_order=form.IN_ORDER, **places)
+            batch, places = form.source(self.columns, differing), form.places(self.columns, differing)
+            text = self.statement.format(batch=batch, in_order=form.IN_ORDER, **places)
             self._written[sqlite, differing] = text
         return text

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from broker.errors import Superseded
 from broker.lifecycle.clock import Clock
 from broker.table.batch import Batch
+from broker.table.columns import Row
 from broker.table.database import Database
 from broker.table.rows import Lease
 from broker.table.schema import leases, workers
@@ -49,11 +50,13 @@ BEAT = Batch.update(
 )
 RENEW = Batch.update(
     "leases",
-    {"app": "text", "worker": "text", "epoch": "bigint"},
+    {"id": "text", "app": "text", "epoch": "bigint"},
     set_="renewals = t.renewals + 1",
     key="t.app = {app}",
-    where="t.worker = {worker} AND t.epoch = {epoch}",
+    where="t.worker = {id} AND t.epoch = {epoch}",
 )
+BEAT_AND_RENEW = RENEW.after(BEAT)
+"""PostgreSQL's form of both, of which each row of the batch gives the values; those without a lease have no app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +174,7 @@ class Leases:
 
     def holds(self, lease: Lease) -> bool:
         """Tell whether the lease is still this worker's."""
-        row = self.look([lease.app]).get(lease.app)
-        return row is not None and (row.epoch, row.worker) == (lease.epoch, lease.worker)
+        return _is_held(lease, self.look([lease.app]))
 
     def let_go(self, lease: Lease, *, free: bool = False) -> None:
         """Note that the worker runs nothing under any epoch; ``free`` offers the lease to whoever looks next."""
@@ -206,20 +208,30 @@ class Leases:
     def beat(self, statuses: Mapping[str, tuple[str, str]], held: Sequence[Lease]) -> list[Lease]:
         """Show that these workers (id to status and detail) live and renew their leases; return the leases still held."""
         now_us = self._clock.now_us()
-        with self._database.write() as connection:
-            BEAT.execute(
-                connection,
-                [
-                    {"id": id_, "seen_us": now_us, "status": status, "detail": detail}
-                    for id_, (status, detail) in statuses.items()
-                ],
-            )
-            rows = [{"app": lease.app, "worker": lease.worker, "epoch": lease.epoch} for lease in held]
-            if RENEW.execute(connection, rows) == len(rows):
-                return list(held)
-            found = connection.execute(sa.select(leases).where(leases.c.app.in_([lease.app for lease in held])))
-            current = {(row.app, row.worker, row.epoch) for row in found}
-        return [lease for lease in held if (lease.app, lease.worker, lease.epoch) in current]
+        lease_of = {lease.worker: lease for lease in held}
+        rows = [
+            {
+                "id": id_,
+                "seen_us": now_us,
+                "status": status,
+                "detail": detail,
+                "app": lease.app if (lease := lease_of.get(id_)) else None,
+                "epoch": lease.epoch if lease else None,
+            }
+            for id_, (status, detail) in statuses.items()
+        ]
+        if self._beat(rows) == len(held):
+            return list(held)
+        current = self.look([lease.app for lease in held])
+        return [lease for lease in held if _is_held(lease, current)]
+
+    def _beat(self, rows: Sequence[Row]) -> int:
+        """Write down a beat; return how many leases it renewed."""
+        if self._database.is_sqlite:
+            with self._database.write() as connection:
+                BEAT.execute(connection, rows)
+                return RENEW.execute(connection, rows)
+        return BEAT_AND_RENEW.execute_at_once(self._database, rows) if rows else 0
 
     def leave(self, worker: str) -> None:
         """Note that a worker has ended in good order."""
@@ -230,6 +242,11 @@ class Leases:
                 .where(workers.c.id == worker)
                 .values(status="stopped", detail="", ended_us=now_us, seen_us=now_us)
             )
+
+
+def _is_held(lease: Lease, current: Mapping[str, LeaseRow]) -> bool:
+    row = current.get(lease.app)
+    return row is not None and (row.epoch, row.worker) == (lease.epoch, lease.worker)
 
 
 def _hold_epoch(connection: Connection, worker: str, epoch: int) -> None:

@@ -17,6 +17,7 @@ from broker.table.call_parts import ADDED, NOTE, insert_on_sqlite, of_calls
 from broker.table.columns import Columns
 from broker.table.database import Database
 from broker.table.envelopes import ENVELOPE_COLUMNS, to_envelope
+from broker.table.query import Query
 from broker.table.rows import Consignment
 from broker.table.schema import messages, outbox
 from broker.table.statements import INSERT_MESSAGES, INSERT_NEW_MESSAGES
@@ -75,36 +76,39 @@ def take_out(database: Database, numbers: Iterable[int]) -> None:
         _TAKE_OUT.execute_at_once(database, rows)
 
 
+_OLD_ENTRIES = Query(
+    "SELECT number, first_seq, last_seq FROM outbox"
+    " WHERE source AMONG :sources AND amqp_user = :user AND sent_us < :before_us ORDER BY number LIMIT :limit"
+)
+
+
 def unconfirmed(
-    connection: Connection, sources: Sequence[str], *, user: str, before_us: int, limit: int
+    database: Database, sources: Sequence[str], *, user: str, before_us: int, limit: int
 ) -> list[Consignment]:
     """Return the oldest entries of these senders from before a time, each with those of its rows that still wait.
 
     Of entries as many as have about ``limit`` rows, but at least one. Only those of the RabbitMQ user that is to publish them:
-    RabbitMQ takes no others from it.
+    RabbitMQ takes no others from it. Raises TableUnavailable.
     """
-    entries = connection.execute(
-        sa.select(outbox.c.number, outbox.c.first_seq, outbox.c.last_seq)
-        .where(outbox.c.source.in_(sources), outbox.c.amqp_user == user, outbox.c.sent_us < before_us)
-        .order_by(outbox.c.number)
-        .limit(limit)
-    ).all()
+    wanted = {"sources": list(sources), "user": user, "before_us": before_us, "limit": limit}
+    entries = _OLD_ENTRIES.rows_at_once(database, wanted)
     if not entries:
         return []
     taken: dict[int, list[Any]] = {}
     size = 0
-    for entry in entries:
-        size += entry.last_seq - entry.first_seq + 1
+    for number, first_seq, last_seq in entries:
+        size += last_seq - first_seq + 1
         if taken and size > limit:
             break
-        taken[entry.number] = []
+        taken[number] = []
     query = (
         sa.select(outbox.c.number, *ENVELOPE_COLUMNS)
         .where(outbox.c.number.in_(taken), is_of_entry(), messages.c.state == State.WAITING.value)
         .order_by(messages.c.seq)
     )
-    for row in connection.execute(query):
-        taken[row.number].append(to_envelope(row, due_us=row.due_us))
+    with database.read() as connection:
+        for row in connection.execute(query):
+            taken[row.number].append(to_envelope(row, due_us=row.due_us))
     return [Consignment(envelopes, (number,)) for number, envelopes in taken.items()]
 
 

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from broker.table.batch import Batch
+from broker.table.query import Query
 
 _NEW_ROW = {
     "id": "text",
@@ -53,7 +54,7 @@ SET_BACK_US = 60_000_000
 RELEASE = sa.text("UPDATE messages SET due_us = 0 WHERE destination = :app AND retried_us > :now_us + :set_back_us")
 
 # Ordered, though any would do: without that PostgreSQL may look for one through the whole table.
-APPS_WITH_WORK = sa.text(
+APPS_WITH_WORK = Query(
     """
     SELECT l.app,
            (SELECT 1 FROM messages AS m
@@ -63,6 +64,6 @@ APPS_WITH_WORK = sa.text(
            (SELECT m.due_us FROM messages AS m
             WHERE m.open AND m.destination = l.app AND m.due_us > 0 AND m.due_us <= :until_us AND m.state = 'waiting'
             ORDER BY m.due_us LIMIT 1) AS due_us
-    FROM leases AS l WHERE l.app IN :apps
+    FROM leases AS l WHERE l.app AMONG :apps
     """
-).bindparams(sa.bindparam("apps", expanding=True))
+)

@@ -154,20 +154,17 @@ class HandlerTable:
 
         Entries of which no row waits any more come without rows: they need no confirm. Raises TableUnavailable.
         """
-        with self.database.read() as connection:
-            return unconfirmed(connection, sources, user=user, before_us=before_us, limit=limit)
+        return unconfirmed(self.database, sources, user=user, before_us=before_us, limit=limit)
 
     def apps_with_work(self, apps: Sequence[str], *, within_us: int = 0) -> dict[str, int]:
         """Return those of the apps that have a row to claim within so many microseconds, and in how many (0: now)."""
         if not apps:
             return {}
         now_us = self._clock.now_us()
-        with self.database.read() as connection:
-            found = connection.execute(
-                statements.APPS_WITH_WORK, {"apps": list(apps), "until_us": now_us + within_us}
-            ).all()
-        due_us = {row.app: now_us if row.now else row.due_us for row in found}
-        return {app: max(0, due - now_us) for app, due in due_us.items() if due is not None}
+        wanted = {"apps": list(apps), "until_us": now_us + within_us}
+        found = statements.APPS_WITH_WORK.rows_at_once(self.database, wanted)
+        first_us = {app: now_us if now else due_us for app, now, due_us in found}
+        return {app: max(0, due_us - now_us) for app, due_us in first_us.items() if due_us is not None}
 
     def given_back(self, app: str, kinds: Collection[str]) -> list[tuple[str, int, int]]:
         """Return the rows of these kinds that were given back for a time that has not come: kind, seq, due_us.

@@ -12,7 +12,7 @@ LOOK_SECONDS = 1.0
 
 
 class Watchdog:
-    """Cuts sockets that are used for too long. Its thread runs only while something is watched."""
+    """Cuts sockets that are used for too long. Its thread runs only while something is watched now and then."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
@@ -20,6 +20,8 @@ class Watchdog:
         self._lock = threading.Lock()
         self._deadlines: dict[int, float] = {}
         self._looking = False
+        self._used = False
+        """Since the last look."""
 
     @contextmanager
     def watching(self, descriptor: int) -> Iterator[None]:
@@ -28,6 +30,7 @@ class Watchdog:
         own = os.dup(descriptor)
         with self._lock:
             self._deadlines[own] = self._clock.monotonic() + self._seconds
+            self._used = True
             if not self._looking:
                 self._looking = True
                 threading.Thread(target=self._look, name="table watchdog", daemon=True).start()
@@ -43,9 +46,10 @@ class Watchdog:
         while True:
             pause.wait(LOOK_SECONDS)
             with self._lock:
-                if not self._deadlines:
+                if not self._deadlines and not self._used:
                     self._looking = False
                     return
+                self._used = False
                 now = self._clock.monotonic()
                 for descriptor, deadline in self._deadlines.items():
                     if now >= deadline:

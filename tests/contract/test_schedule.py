@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -282,9 +283,10 @@ def test_what_a_clock_that_was_set_back_holds_up_is_found_by_an_index(crowd: Pla
 def test_a_look_stops_early(crowd: Place) -> None:
     """However many rows wait, a look for work is a few steps into the index."""
     crowd.lease()
-    query = str(statements.APPS_WITH_WORK).replace("(__[POSTCOMPILE_apps])", "(:app)")
-    shown = plan(crowd, query, app=APP, until_us=crowd.clock.now_us() + 1)
-    if crowd.database.is_sqlite:
+    sqlite = crowd.database.is_sqlite
+    query = statements.APPS_WITH_WORK.sqlite if sqlite else statements.APPS_WITH_WORK.postgresql
+    shown = plan(crowd, query, apps=json.dumps([APP]) if sqlite else [APP], until_us=crowd.clock.now_us() + 1)
+    if sqlite:
         assert shown.count("SEARCH m USING INDEX messages_open (destination=? AND due_us") == 2
         assert "TEMP B-TREE" not in shown
     else:

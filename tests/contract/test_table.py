@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -170,11 +171,18 @@ def test_subscriptions_are_what_the_app_last_said(place: Place) -> None:
     assert [row["kind"] for row in place.rows()] == ["test.both", "test.new"]
 
 
-def test_who_waits_for_no_confirm_asks_once(place: Place) -> None:
+def test_who_waits_for_no_confirm_asks_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A relay with nothing to publish again, as it is nearly always, costs the table one statement."""
     place.send(message("not old enough", sent_us=500))
     statements: list[str] = []
+    at_once = place.database.at_once
+
+    def asked(statement: str, parameters: Mapping[str, Any]) -> Any:
+        statements.append(statement)
+        return at_once(statement, parameters)
+
     sa.event.listen(place.database.engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
+    monkeypatch.setattr(place.database, "at_once", asked)
     assert place.table.unconfirmed([SENDER], user="", before_us=500, limit=10) == []
     assert len([one for one in statements if one.startswith("SELECT")]) == 1
 
@@ -776,6 +784,18 @@ def test_apps_with_work_are_those_with_a_row_to_claim_now(place: Place) -> None:
     assert place.table.apps_with_work(places) == {"due": 0, "lost": 0}
     assert place.table.apps_with_work(["lost", "empty"]) == {"lost": 0}
     assert place.table.apps_with_work([]) == {}
+
+
+def test_apps_are_looked_for_by_their_names_as_they_are(place: Place) -> None:
+    """Whatever a database has for signs in a list, a name that contains them is a name."""
+    names = ["it's", '"quoted"', "a,b", "{c}", "[d]", "\\", "zürich", "NULL"]
+    for name in names:
+        place.lease(f"host:1/{name}", name)
+        place.send(message(name, destination=name, source=name, sent_us=1))
+    assert place.table.apps_with_work(names) == dict.fromkeys(names, 0)
+    unconfirmed = place.table.unconfirmed(names, user="", before_us=2, limit=100)
+    assert [envelope.source for entry in unconfirmed for envelope in entry] == names
+    assert place.table.apps_with_work(["a", "b", "c"]) == {}
 
 
 # Workers that are lost.

@@ -283,8 +283,8 @@ def _wait_for(patch: Patch, condition: Callable[[Lease], sa.ColumnElement[bool]]
 
 def _reword(patch: Patch, batch: Statement, old: str, new: str) -> None:
     """Put another condition into a statement."""
-    assert batch._statement.count(old) == 1
-    patch.setattr(batch, "_statement", batch._statement.replace(old, new))
+    assert batch.statement.count(old) == 1
+    patch.setattr(batch, "statement", batch.statement.replace(old, new))
     patch.setattr(batch, "_written", {})
 
 
