@@ -13,8 +13,8 @@ ACK_AFTER_SECONDS = 60.0
 """A delivery whose row is committed is acknowledged after this long at the latest, so that a long backlog neither fills the
 prefetch nor meets RabbitMQ's consumer timeout. Until then it would wake a standby."""
 
-RECENT = 4096
-"""How many rows that were just settled are remembered: their ring may come after the claim that settled them."""
+RECENT = 10_000
+"""How many rows that were just settled are remembered: claims run ahead of the deliveries of a backlog, whose rings come later."""
 
 Identity = tuple[str, str]
 

@@ -1,6 +1,7 @@
 """Writes of the handler table: accept, arrive, claim, settle. Every method commits a whole batch at once."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -20,6 +21,7 @@ from broker.table.envelopes import copy_of, storable, to_columns, to_row
 from broker.table.history import INSERT_HISTORY
 from broker.table.last_events import keep_last
 from broker.table.outbox import insert_alone, insert_to_publish, take_out, unconfirmed
+from broker.table.query import Query
 from broker.table.rows import Claimed, Consignment, FactsOf, Lease, Settled, Settlement, Standing
 from broker.table.schema import messages
 from broker.table.subscriptions import subscribers
@@ -59,15 +61,15 @@ class HandlerTable:
         becomes ``failed (invalid)`` with its first 64 KiB. Raises TableUnavailable.
         """
         delivered = {envelope.identity: storable(envelope) for envelope in envelopes}
-        with self.database.read() as connection:
-            standing = _standing(connection, app, delivered.values())
+        standing = _standings(_STANDING.rows_at_once(self.database, _named(app, delivered.values())))
         missing = [envelope for envelope in delivered.values() if envelope.identity not in standing]
         if missing:
             now_us = self._clock.now_us()
             with self.database.write() as connection:
                 rows = [_foreign_row(envelope, max_bytes, now_us) for envelope in missing]
                 call_parts.insert(connection, Columns.of(rows))
-                standing |= _standing(connection, app, missing) | purged(connection, app, missing)
+                made = _standings(_STANDING.rows(connection, _named(app, missing)))
+                standing |= made | purged(connection, app, missing)
         return {identity: standing[kept.identity] for identity, kept in delivered.items() if kept.identity in standing}
 
     def claim(
@@ -202,11 +204,15 @@ class HandlerTable:
         return consignment
 
 
-def _standing(connection: Connection, app: str, envelopes: Iterable[Envelope]) -> dict[tuple[str, str], Standing]:
-    query = sa.select(messages.c.id, messages.c.amqp_user, messages.c.state, messages.c.due_us).where(
-        messages.c.id.in_([envelope.message_id for envelope in envelopes]), messages.c.destination == app
-    )
-    return {(row.id, row.amqp_user): Standing(State(row.state), row.due_us) for row in connection.execute(query)}
+_STANDING = Query("SELECT id, amqp_user, state, due_us FROM messages WHERE id AMONG :ids AND destination = :app")
+
+
+def _named(app: str, envelopes: Iterable[Envelope]) -> dict[str, object]:
+    return {"app": app, "ids": [envelope.message_id for envelope in envelopes]}
+
+
+def _standings(rows: Iterable[Sequence[Any]]) -> dict[tuple[str, str], Standing]:
+    return {(id_, user): Standing(State(state), due_us) for id_, user, state, due_us in rows}
 
 
 def _foreign_row(envelope: Envelope, max_bytes: int, now_us: int) -> dict[str, object]:

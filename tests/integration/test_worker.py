@@ -27,8 +27,10 @@ from broker.handlers.registry import HandlerRegistry
 from broker.handlers.retry import NO_RETRY, Backoff
 from broker.lifecycle.clock import ManualClock, SystemClock
 from broker.lifecycle.state import State
+from broker.messages.effects import Effects
 from broker.messages.envelope import Envelope
 from broker.messages.message import Command, Event, Reply
+from broker.runtime import intake
 from broker.runtime.app import App
 from broker.runtime.client import Client
 from broker.runtime.host import Host
@@ -975,6 +977,46 @@ def test_deliveries_of_what_was_settled_lead_to_no_claim(site: Site, monkeypatch
     site.all_succeeded(2)
     assert claimed
     assert desk.ran == [7, 8]
+
+
+@pytest.mark.parametrize("call_id", ["", "call"])
+def test_late_rings_lead_to_a_look_and_to_no_claim(site: Site, monkeypatch: pytest.MonkeyPatch, call_id: str) -> None:
+    """The rings of a backlog that was worked off long ago are looked up; what is new among them is claimed all the same."""
+    monkeypatch.setattr(intake, "RECENT", 0)
+    claimed: list[object] = []
+    claim = HandlerTable.claim
+
+    def counting(table: HandlerTable, *given: Any, **more: Any) -> Any:
+        claimed.append(given)
+        return claim(table, *given, **more)
+
+    host, desk = site.host(), Desk()
+    host.add(app(noting(), desk))
+    receiving = host._workers[CHILD]._receiving
+    copies = [foreign(f"copy{n}", "test.note", b'{"n": %d}' % n, call_id=call_id) for n in range(3)]
+
+    def ring(*envelopes: Envelope) -> None:
+        before = receiving.delivered
+        site.foreign(*envelopes)
+        eventually(
+            lambda: receiving.delivered == before + len(envelopes), timeout=PATIENCE_S, what="they are delivered"
+        )
+        eventually(lambda: receiving.at_hand()[0] == 0, timeout=PATIENCE_S, what="they are acknowledged")
+
+    if call_id:
+        # Of our own senders each has committed its rows before it publishes.
+        host.table.accept(Effects(sent=tuple(copies)), app=PARENT)
+    ring(*copies)
+    site.all_succeeded(3)
+    ring(*copies)
+    monkeypatch.setattr(HandlerTable, "claim", counting)
+    ring(*copies)
+    assert claimed == []
+    ring(copies[0], foreign("new", "test.note", b'{"n": 3}'), copies[1])
+    site.all_succeeded(4)
+    host.client(PARENT).send(Note(n=4), to=CHILD)
+    site.all_succeeded(5)
+    assert desk.ran == [0, 1, 2, 3, 4]
 
 
 def test_a_message_that_is_too_large_is_not_sent(site: Site) -> None:
