@@ -51,8 +51,6 @@ class Receiving:
         self._hooks = hooks
         self.rung = 0
         """Number of the channel that rang last; whoever answers the ring sets it back to 0."""
-        self._behind = False
-        """Whether the rows that were last looked up for their rings had ended before."""
         self._crowded_at = -CROWDED_SECONDS
         self._lock = threading.Lock()
         self._arrived: list[Delivery] = []
@@ -63,14 +61,16 @@ class Receiving:
         """How often some of them were acknowledged."""
         self._consumer: Consumer = transport.consume(app, self._delivered, prefetch=prefetch)
 
-    def take_in(self, *, claiming: bool = False) -> bool:
-        """Take in what arrived, giving foreign messages their rows; return whether a row may be to claim for any of it.
+    def take_in(self) -> bool:
+        """Take in what arrived, giving foreign messages their rows; return whether a row may be to claim because of it.
 
-        ``claiming``: more will be claimed in any case. Raises TableUnavailable; nothing is forgotten then.
+        Raises TableUnavailable; nothing is forgotten then.
         """
         with self._lock:
             arrived, self._arrived = self._arrived, []
             news = self._intake.add(arrived)
+            # Rings for what was settled, and others wait behind them: for what the table has by now.
+            news = news or (bool(arrived) and len(self._intake) >= self._prefetch)
             if arrived:
                 self.rung = arrived[-1].channel
             now = self._clock.monotonic()
@@ -79,10 +79,9 @@ class Receiving:
                 self._crowded_at = now
         if arrived and self._hooks.receives:
             self._hooks.received(self._app, [delivery.envelope for delivery in arrived])
-        # The rings of a backlog come when it has long been worked off. A look for those rows is cheaper than a claim of nothing.
-        behind = news and self._behind and not crowded and not claiming
-        due = self.look_up(foreign_only=not (crowded or behind)) if arrived or crowded else False
-        return due if behind else news or crowded
+        if arrived or crowded:
+            self.look_up(foreign_only=not crowded)
+        return news or crowded
 
     def look_up(self, *, foreign_only: bool) -> bool:
         """Learn where the rows of deliveries stand, making those that are missing; return whether one is due.
@@ -189,6 +188,4 @@ class Receiving:
         soon = [due for standing in standings.values() if 0 < (due := standing.due_us - now_us) <= SOON_US]
         if soon:
             self._due_later(min(soon))
-        due = any(standing.state is State.WAITING and standing.due_us <= now_us for standing in standings.values())
-        self._behind = not due
-        return due
+        return any(standing.state is State.WAITING and standing.due_us <= now_us for standing in standings.values())

@@ -330,7 +330,7 @@ class Worker:
             return None
         while self._claim_and_run():
             self._receiving.acknowledge()
-            self._receiving.take_in(claiming=True)
+            self._receiving.take_in()
             if self._stopping.is_set() or self._lease_lost.is_set():
                 self._alarm.seek()
                 return None

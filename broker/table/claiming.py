@@ -56,6 +56,8 @@ class Claiming:
             claimed, found = self._claim_plain(lease, facts_of, wanted, arrivals, ahead=ahead)
             if claimed:
                 return claimed, found >= limit or len(claimed) < found
+            if statements.NOTHING.rows_at_once(self._database, {**wanted, "worker": lease.worker}):
+                return [], False
         with self._database.write() as connection:
             fence.hold(connection, lease)
             candidates = [Candidate._make(row) for row in statements.CANDIDATES.rows(connection, wanted)]

@@ -107,6 +107,16 @@ def test_several_that_only_wait_need_no_transaction_around(place: Place, lease: 
     assert bool(through) is place.database.is_sqlite, through
 
 
+@pytest.mark.parametrize("taken", ["epoch = epoch + 1", "worker = 'another'"])
+def test_a_claim_that_finds_nothing_needs_no_transaction_either(place: Place, lease: Lease, taken: str) -> None:
+    """Rings that come behind their rows' outcomes lead to one now and then; it still tells whether the lease is held."""
+    through = statements(place, lambda: claim(place, lease))
+    assert bool(through) is place.database.is_sqlite, through
+    place.execute(f"UPDATE leases SET {taken} WHERE app = :app", app=APP)
+    with pytest.raises(Superseded):
+        claim(place, lease)
+
+
 def test_what_was_cancelled_since_the_look_is_not_claimed(place: Place, lease: Lease) -> None:
     """Of the rows of a claim, one that an operator is cancelling meanwhile stays his; the others are claimed, in order."""
     place.send(*messages(3))
