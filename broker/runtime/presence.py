@@ -102,6 +102,9 @@ class Presence:
                 return
             # Before the look: what begins after it sets it again.
             self.busy.clear()
+            # So does a stop, once: it may have come after the wait and before the line above.
+            if self._stopping.is_set():
+                return
             self._done(self._watch)
             if any(worker.busy for worker in self._workers()):
                 self.busy.set()

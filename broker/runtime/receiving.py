@@ -107,15 +107,18 @@ class Receiving:
             self._learn(seen)
         return self.look_up(foreign_only=False)
 
-    def keep_up(self) -> None:
-        """Take in, look up and acknowledge while a handler runs; for the thread that watches it.
+    def keep_up(self) -> bool:
+        """Take in, look up and acknowledge while a handler runs; return whether a row may be to claim after it.
+
+        For the thread that watches it.
 
         What is not acknowledged meets RabbitMQ's consumer timeout, however long the handler: the channel would be closed, the
         standby rung, this run's outcome refused, and the standby would fare no better. Raises TableUnavailable.
         """
-        self.take_in()
-        self.look_up(foreign_only=False)
+        news = self.take_in()
+        due = self.look_up(foreign_only=False)
         self.acknowledge()
+        return news or due
 
     def arrivals(self) -> dict[Identity, int]:
         """Return when each delivery came: (message id, user) to microseconds since 1970."""

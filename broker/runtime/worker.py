@@ -263,7 +263,8 @@ class Worker:
         else:
             if seconds >= SLOW_SECONDS:
                 self._free(batch)
-                self._receiving.keep_up()
+                if self._receiving.keep_up():
+                    self._alarm.seek()
             show_progress(self._services.table.database, running)
 
     # The worker's thread.

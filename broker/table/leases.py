@@ -11,6 +11,7 @@ from broker.lifecycle.clock import Clock
 from broker.table.batch import Batch
 from broker.table.columns import Row
 from broker.table.database import Database
+from broker.table.envelopes import clean
 from broker.table.rows import Lease
 from broker.table.schema import leases, workers
 
@@ -179,14 +180,16 @@ class Leases:
     def let_go(self, lease: Lease, *, free: bool = False) -> None:
         """Note that the worker runs nothing under any epoch; ``free`` offers the lease to whoever looks next."""
         with self._database.write() as connection:
-            # Any epoch: a take whose commit was unclear may have left a later one than the worker knows of.
-            connection.execute(sa.update(workers).where(workers.c.id == lease.worker).values(epoch=0))
+            # First the lease, then the worker, as whatever writes to both does: the other way round a beat and this one would
+            # wait for each other.
             if free:
                 connection.execute(
                     sa.update(leases)
                     .where(leases.c.app == lease.app, leases.c.epoch == lease.epoch, leases.c.worker == lease.worker)
                     .values(worker="", renewals=leases.c.renewals + 1)
                 )
+            # Any epoch: a take whose commit was unclear may have left a later one than the worker knows of.
+            _hold_epoch(connection, lease.worker, 0)
 
     def found_dead(self, worker: str) -> None:
         """Note that a worker is proven dead: it holds nothing, and what killed it can be told from its rows.
@@ -213,8 +216,8 @@ class Leases:
             {
                 "id": id_,
                 "seen_us": now_us,
-                "status": status,
-                "detail": detail,
+                "status": clean(status),
+                "detail": clean(detail),
                 "app": lease.app if (lease := lease_of.get(id_)) else None,
                 "epoch": lease.epoch if lease else None,
             }

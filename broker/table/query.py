@@ -38,9 +38,11 @@ class Query:
         if database.is_sqlite:
             with database.read() as connection:
                 return self.rows(connection, values)
-        found: Sequence[Sequence[Any]] = database.at_once(
-            self._for_driver, _for_driver(values, sqlite=False)
-        ).fetchall()
+        # Our arrays refuse some values, too.
+        with database.translated():
+            found: Sequence[Sequence[Any]] = database.at_once(
+                self._for_driver, _for_driver(values, sqlite=False)
+            ).fetchall()
         return found
 
 

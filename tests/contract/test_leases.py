@@ -203,6 +203,31 @@ def test_a_beat_returns_the_leases_that_are_still_held(place: Place) -> None:
     assert (worker_row(place, lost)["status"], worker_row(place, lost)["detail"]) == ("active", "a detail")
 
 
+def test_a_beat_shows_those_without_a_lease_too(place: Place) -> None:
+    """Members of a pool, and workers that stand by, beat beside the one that holds a lease; whatever their trouble says is shown."""
+    mine, member = place.lease(A, "app-a"), place.worker(B, "pool")
+    before = place.leases.look(["app-a"])
+    trouble = "a\x00b \ud800 ü"
+    assert place.leases.beat({member: ("standby", trouble), mine.worker: ("active", "")}, [mine]) == [mine]
+    assert place.leases.look(["app-a"])["app-a"].renewals == before["app-a"].renewals + 1
+    (row,) = place.select("SELECT beats, status, detail FROM workers WHERE id = :id", id=member)
+    assert (row["beats"], row["status"], row["detail"]) == (1, "standby", "a\ufffdb ? ü")
+    assert place.leases.beat({}, []) == []
+
+
+def test_a_worker_that_lets_go_and_its_beat_do_not_wait_for_each_other(place: Place) -> None:
+    """Whoever writes to a lease and to its worker takes the lease first: the other way round PostgreSQL would end one of two."""
+    lease = place.lease(A)
+    with place.another().database.write() as connection:
+        connection.execute(sa.text("UPDATE leases SET renewals = renewals + 1"))
+        letting_go = Background(lambda: place.leases.let_go(lease, free=True))
+        eventually(lambda: place._waits(connection), what="it waits for the lease")
+        connection.execute(sa.text("UPDATE workers SET beats = beats + 1"))
+    letting_go.join()
+    assert letting_go.result() is None
+    assert place.leases.look([APP])[APP].worker == ""
+
+
 def test_a_beat_of_an_earlier_epoch_renews_nothing(place: Place) -> None:
     """A worker that holds the lease under a newer epoch than it thinks is told so."""
     lease = place.lease(A)

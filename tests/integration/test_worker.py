@@ -722,6 +722,29 @@ def test_a_slow_handler_holds_up_no_outcome(site: Site) -> None:
     assert {row["attempts"] for row in site.place.rows()} == {1}
 
 
+def test_what_arrives_while_a_slow_handler_runs_is_claimed_right_after_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ring is taken in by the thread that watches the handler, and is a reason to claim when that has ended."""
+    host, desk = site.host(), Desk()
+    host.add(app(noting_and_waiting(), desk))
+    client = host.client(PARENT)
+    # The worker learns that handlers are quick, and asks for more than one row: having got one, it knows of no other.
+    client.send_call([Note(n=n) for n in range(50)], to=CHILD)
+    site.all_succeeded(50)
+    # It would find the row, too.
+    monkeypatch.setattr(HandlerTable, "apps_with_work", lambda *_given, **_more: {})
+    client.send(Other(), to=CHILD)
+    assert desk.entered.wait(PATIENCE_S)
+    client.send(Note(n=50), to=CHILD)
+    receiving = host._workers[CHILD]._receiving
+    eventually(lambda: receiving.delivered == 52, timeout=PATIENCE_S, what="it is delivered")
+    eventually(lambda: receiving.at_hand() == (2, 0), timeout=PATIENCE_S, what="its row was looked up")
+    desk.go_on.set()
+    site.all_succeeded(52)
+    assert desk.ran == list(range(51))
+
+
 def test_a_slow_handler_holds_up_nothing_that_was_claimed_ahead(site: Site) -> None:
     """While a handler takes its time, what was claimed to come after its batch waits again too; then all goes on in order."""
     handlers = noting_and_waiting()

@@ -1,7 +1,7 @@
 """The housekeeping of one process: one worker's trouble is not the others'."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import pytest
@@ -92,6 +92,31 @@ def test_a_worker_is_watched_for_as_long_as_it_runs_something(watching: Presence
         assert worker.times <= times + 1, "the look that found it idle"
         while worker.seen.acquire(blocking=False):
             pass
+
+
+class StoppedMeanwhile(threading.Event):
+    """What is set by a stop between the end of a wait and the line that clears it."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        super().__init__()
+        self._stop = stop
+
+    def clear(self) -> None:
+        """Be set once more, then clear."""
+        self._stop()
+        self.set()
+        super().clear()
+
+
+def test_a_stop_at_any_moment_ends_the_watch(worker: Watched) -> None:
+    """A stop wakes the thread once, and it may be past its wait just then."""
+    made = presence(ManualClock(), worker)
+    made.busy = StoppedMeanwhile(made._stopping.set)
+    made.busy.set()
+    thread = threading.Thread(target=made._go_on_watching, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_trouble_does_not_end_the_watch(watching: Presence, worker: Watched) -> None:
