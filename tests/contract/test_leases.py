@@ -204,7 +204,7 @@ def test_a_beat_returns_the_leases_that_are_still_held(place: Place) -> None:
 
 
 def test_a_beat_shows_those_without_a_lease_too(place: Place) -> None:
-    """Members of a pool, and workers that stand by, beat beside the one that holds a lease; whatever their trouble says is shown."""
+    """Members of a pool and workers that stand by beat beside one that holds a lease; whatever their trouble says is shown."""
     mine, member = place.lease(A, "app-a"), place.worker(B, "pool")
     before = place.leases.look(["app-a"])
     trouble = "a\x00b \ud800 ü"
