@@ -31,7 +31,7 @@ class Query:
         """Run it in a transaction; return its rows."""
         sqlite = connection.dialect.name == "sqlite"
         text = self.sqlite if sqlite else self._for_driver
-        return connection.exec_driver_sql(text, _for_driver(values, sqlite=sqlite)).all()
+        return connection.exec_driver_sql(text, _parameters(values, sqlite=sqlite)).all()
 
     def rows_at_once(self, database: Database, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """Run it as a transaction by itself; return its rows. Raises TableUnavailable."""
@@ -41,12 +41,12 @@ class Query:
         # Our arrays refuse some values, too.
         with database.translated():
             found: Sequence[Sequence[Any]] = database.at_once(
-                self._for_driver, _for_driver(values, sqlite=False)
+                self._for_driver, _parameters(values, sqlite=False)
             ).fetchall()
         return found
 
 
-def _for_driver(values: Mapping[str, Any], *, sqlite: bool) -> dict[str, Any]:
+def _parameters(values: Mapping[str, Any], *, sqlite: bool) -> dict[str, Any]:
     """Return the values with each list in the form in which the database looks into it."""
     return {name: _texts(value, sqlite=sqlite) if isinstance(value, list) else value for name, value in values.items()}
 
