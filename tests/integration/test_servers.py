@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pika
 import psycopg
 import pytest
 from pika.exceptions import ChannelClosedByBroker
 
+from servers import process_tree
 from servers.postgresql import PostgreSQLAddress, PostgreSQLServer
 from servers.rabbitmq import RabbitMQAddress, RabbitMQServer
 
@@ -113,3 +119,32 @@ def test_postgresql_of_a_test(private_postgresql: PostgreSQLServer) -> None:
     assert private_postgresql.url == url
     with pytest.raises(psycopg.errors.UndefinedTable):
         count_rows(url)
+
+
+BUSY_THREADS = """
+import hashlib, sys, threading
+def work():
+    while True: hashlib.sha256(bytes(10_000_000)).digest()
+for _ in range(8): threading.Thread(target=work, daemon=True).start()
+print("busy", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_frozen_process_stands_still_at_once() -> None:
+    """When freezing returns no thread runs any more: a server that works on for a moment would still answer."""
+    command = [sys.executable, "-c", BUSY_THREADS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as busy:
+        try:
+            assert busy.stdout is not None
+            assert busy.stdout.readline() == "busy\n"
+            process = process_tree.identify(busy.pid)
+            assert process is not None
+            for _ in range(10):
+                process_tree.freeze([process])
+                threads = list(Path(f"/proc/{busy.pid}/task").iterdir())
+                assert len(threads) == 9
+                assert {(thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in threads} == {"T"}
+                process_tree.send([process], signal.SIGCONT)
+        finally:
+            busy.kill()

@@ -96,10 +96,10 @@ class InstalledServer(OwnedServer):
         self._reap()
 
     def pause(self) -> None:
-        self._signal_all(signal.SIGSTOP)
+        process_tree.freeze(self._processes())
 
     def resume(self) -> None:
-        self._signal_all(signal.SIGCONT)
+        process_tree.send(self._processes(), signal.SIGCONT)
 
     def log(self) -> str:
         """Return what the server has written to its log."""
@@ -153,9 +153,8 @@ class InstalledServer(OwnedServer):
         self._popen = None
         self._process = None
 
-    def _signal_all(self, signal_number: int) -> None:
-        if self._process is not None:
-            process_tree.send(process_tree.tree(self._process), signal_number)
+    def _processes(self) -> list[process_tree.ProcessId]:
+        return [] if self._process is None else process_tree.tree(self._process)
 
     def _log_tail(self) -> str:
         return "\n".join(self.log().splitlines()[-40:])

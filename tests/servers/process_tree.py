@@ -57,6 +57,17 @@ def send(processes: list[ProcessId], signal_number: int) -> None:
                 os.kill(process.pid, signal_number)
 
 
+def freeze(processes: list[ProcessId], timeout_s: float = 10.0) -> None:
+    """Stop processes (SIGSTOP) and return when each of their threads stands still: the signal alone returns before."""
+    send(processes, signal.SIGSTOP)
+    deadline = time.monotonic() + timeout_s
+    while moving := [process for process in processes if alive(process) and not _frozen(process)]:
+        if time.monotonic() > deadline:
+            msg = f"{moving} did not stop within {timeout_s} s of SIGSTOP"
+            raise TimeoutError(msg)
+        time.sleep(0.001)  # no signal tells of the stop of a process that is not our child
+
+
 def kill(root: ProcessId, *, gently: int | None = None, patience_s: float = 5.0) -> None:
     """End a process and all its descendants, and return when they are gone.
 
@@ -81,10 +92,20 @@ def _wait_until_gone(processes: list[ProcessId], timeout_s: float) -> bool:
     return True
 
 
-def _stat(pid: int) -> list[str] | None:
-    """Return the fields of `/proc/PID/stat` from the state on; the name before it may hold any character."""
+def _frozen(process: ProcessId) -> bool:
+    """Tell whether every thread of the process is stopped."""
+    threads = (_stat(int(thread.name), of=process.pid) for thread in Path(f"/proc/{process.pid}/task").glob("*"))
+    return all(fields is None or fields[0] in "TtZX" for fields in threads)
+
+
+def _stat(thread: int, of: int | None = None) -> list[str] | None:
+    """Return the fields of a `stat` file of `/proc` from the state on; the name before it may hold any character.
+
+    `thread` is a process, or with `of` one of that process' threads.
+    """
+    path = Path(f"/proc/{thread}/stat" if of is None else f"/proc/{of}/task/{thread}/stat")
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     return text.rpartition(")")[2].split()

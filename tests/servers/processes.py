@@ -172,7 +172,8 @@ class InterappProcess:
 
     def pause(self) -> None:
         """Freeze it (SIGSTOP): it keeps its connections and locks and does nothing."""
-        self.send_signal(signal.SIGSTOP)
+        if (process := process_tree.identify(self._started.pid)) is not None:
+            process_tree.freeze([process])
 
     def resume(self) -> None:
         """Let it go on after `pause` (SIGCONT)."""
