@@ -35,6 +35,7 @@ from broker.runtime.app import App
 from broker.runtime.client import Client
 from broker.runtime.host import Host
 from broker.runtime.pace import CLAIM_MOST
+from broker.runtime.receiving import Receiving
 from broker.settings import InterAppSettings
 from broker.table import operator_acts
 from broker.table.liveness import open_liveness
@@ -726,7 +727,16 @@ def test_what_arrives_while_a_slow_handler_runs_is_claimed_right_after_it(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its ring is taken in by the thread that watches the handler, and is a reason to claim when that has ended."""
-    host, desk = site.host(), Desk()
+    host, desk, taken_in = site.host(), Desk(), threading.Event()
+
+    def keep_up(receiving: Receiving) -> bool:
+        news = keep_up_as_ever(receiving)
+        if news:
+            taken_in.set()
+        return news
+
+    keep_up_as_ever = Receiving.keep_up
+    monkeypatch.setattr(Receiving, "keep_up", keep_up)
     host.add(app(noting_and_waiting(), desk))
     client = host.client(PARENT)
     # The worker learns that handlers are quick, and asks for more than one row: having got one, it knows of no other.
@@ -737,9 +747,7 @@ def test_what_arrives_while_a_slow_handler_runs_is_claimed_right_after_it(
     client.send(Other(), to=CHILD)
     assert desk.entered.wait(PATIENCE_S)
     client.send(Note(n=50), to=CHILD)
-    receiving = host._workers[CHILD]._receiving
-    eventually(lambda: receiving.delivered == 52, timeout=PATIENCE_S, what="it is delivered")
-    eventually(lambda: receiving.at_hand() == (2, 0), timeout=PATIENCE_S, what="its row was looked up")
+    assert taken_in.wait(PATIENCE_S)
     desk.go_on.set()
     site.all_succeeded(52)
     assert desk.ran == list(range(51))
