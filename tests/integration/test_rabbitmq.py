@@ -35,6 +35,7 @@ from structlog.testing import capture_logs
 
 from broker.errors import AccessRefused, Blocked, ConnectionLost, NotConfirmed, SettingError, TransportError, Unroutable
 from broker.lifecycle.clock import SystemClock
+from broker.transport.rabbitmq.connection import HandBackChannel
 from broker.transport.rabbitmq.topology import Binding, foundation, mailbox
 from broker.transport.rabbitmq.transport import RabbitMQTransport
 from broker.transport.seam import Transport
@@ -203,6 +204,27 @@ def test_a_frozen_rabbitmq_fails_the_probe_and_does_not_hold_up_closing(
         assert isinstance(settlements.wait(1)[0], ConnectionLost)
     finally:
         private_rabbitmq.resume()
+
+
+def test_a_consumer_that_ends_while_it_begins_leaves_the_others_their_connection(
+    amqp_url: str, connect: Open, lines: list[Line], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An app that is removed as soon as it was added: what RabbitMQ still answers to its channel is no trouble."""
+    transport, ended = connect(amqp_url), threading.Event()
+    wait_until_up(transport)
+    steady = registered(transport.consume("steady", Inbox(), prefetch=1))
+    channel = steady.probe(PATIENCE_S)
+    basic_qos = HandBackChannel.basic_qos
+
+    def basic_qos_and_end(*arguments: object, **named: object) -> None:
+        basic_qos(*arguments, **named)
+        transport._consumers[-1].end(ended.set)
+
+    monkeypatch.setattr(HandBackChannel, "basic_qos", basic_qos_and_end)
+    transport.consume("brief", Inbox(), prefetch=1)
+    assert ended.wait(PATIENCE_S)
+    assert steady.probe(PATIENCE_S) == channel
+    assert troubles(lines, "connection") == []
 
 
 def test_a_blocked_rabbitmq_is_said_and_recovers(

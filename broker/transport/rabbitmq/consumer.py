@@ -141,8 +141,9 @@ class RabbitMQConsumer:
                 attempt.channel.basic_qos(prefetch_count=self._prefetch, callback=consume)
 
         def consume(_frame: object) -> None:
-            attempt.channel.add_on_cancel_callback(cancelled)
-            attempt.channel.basic_consume(self._queue, deliver, callback=lambda _frame: attempt.ready())
+            if attempt.current:
+                attempt.channel.add_on_cancel_callback(cancelled)
+                attempt.channel.basic_consume(self._queue, deliver, callback=lambda _frame: attempt.ready())
 
         def cancelled(_frame: object) -> None:
             gone = f"RabbitMQ cancelled the consumer of queue {self._queue!r}: was the queue deleted? It is made again"
