@@ -165,7 +165,9 @@ class Host:
             for name, check in app.checks.items():
                 self.health.add(f"{name} {app.address}", check)
             duties = [*([] if app.duty is None else [app.duty]), *app.more_duties]
-            runners = self._duties[app.address] = [DutyRunner(app.address, duty, client, worker) for duty in duties]
+            runners = self._duties[app.address] = [
+                DutyRunner(app.address, duty, client, worker.tenure) for duty in duties
+            ]
             for runner in runners:
                 runner.start()
             return client
@@ -219,7 +221,7 @@ class Host:
             worker = self._workers.get(source)
             if worker is None and source in self._served:
                 raise Superseded(f"{source} does not run in this process any more")
-            return worker.fence() if worker is not None else None
+            return worker.tenure.fence() if worker is not None else None
 
         return Client(
             source,

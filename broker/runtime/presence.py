@@ -134,7 +134,7 @@ class Presence:
     def _beat(self) -> None:
         self._liveness.hold()
         workers = list(self._workers())
-        held = {worker: lease for worker in workers if (lease := worker.held()) is not None}
+        held = {worker: lease for worker in workers if (lease := worker.tenure.held()) is not None}
         statuses = {worker.id: worker.status() for worker in workers} | dict(self._members())
         kept = set(self._leases.beat(statuses, list(held.values())))
         for worker, lease in held.items():

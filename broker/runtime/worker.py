@@ -7,14 +7,12 @@ timeout, the thread is given up and another goes on.
 
 import threading
 from dataclasses import dataclass, field, replace
-from math import ceil
 
 import structlog
 
 from broker.errors import Superseded, TableUnavailable
 from broker.handlers.context import ResourceT
 from broker.handlers.outcome import Outcome
-from broker.handlers.rate import Limits
 from broker.lifecycle.clock import Clock
 from broker.lifecycle.state import State
 from broker.runtime.ahead import Claim
@@ -31,6 +29,8 @@ from broker.runtime.runner import Runner
 from broker.runtime.running import Batch, Running
 from broker.runtime.settlements import to_settlement
 from broker.runtime.settling import Settling
+from broker.runtime.tenure import Tenure
+from broker.runtime.throttle import Throttle
 from broker.runtime.vigil import Sight
 from broker.table.documents import AppDocuments
 from broker.table.leases import LeaseRow
@@ -102,14 +102,15 @@ class Worker:
             hooks=services.hooks,
         )
         self._settling = Settling(services.table, services.outgoing, services.hooks)
-        rates = app.registry.rates()
-        self._limits = Limits(rates) if rates else None
-        self._recalled = False
         self._alarm = Alarm(services.clock, threading.Event())
-        self._stopping = threading.Event()
-        self._lease_lost = threading.Event()
+        rates = app.registry.rates()
+        self._throttle = (
+            Throttle(app.address, rates, table=services.table, clock=services.clock, due_later=self._alarm.due_later)
+            if rates
+            else None
+        )
+        self.tenure = Tenure(app.address, worker_id, holding)
         self._ended = threading.Event()
-        self._activity = threading.Condition()
         self._committing = threading.Lock()
         self._lease_row: LeaseRow | None = None
         self._batch: Batch | None = None
@@ -142,9 +143,8 @@ class Worker:
 
     def stop(self, timeout_seconds: float) -> bool:
         """Finish what runs, commit, let the lease go, acknowledge, close the channel; return whether that was in time."""
-        self._stopping.set()
+        self.tenure.stop()
         self._alarm.ring()
-        self._tell_activity()
         ended = self._ended.wait(timeout_seconds)
         if not ended:
             self._cancel_running()
@@ -161,11 +161,11 @@ class Worker:
         """Return where the worker stands and what hinders it, for its row."""
         link = self._receiving.link()
         detail = self._detail or ("" if link.up else link.detail) or self._doubt
-        return ("stopping" if self._stopping.is_set() else self._holding.post.value), detail
+        return ("stopping" if self.tenure.stopping.is_set() else self._holding.post.value), detail
 
     def sight(self) -> Sight | None:
         """Return how its consumer fares, after round trips to RabbitMQ; None when the worker is ending."""
-        if self._stopping.is_set():
+        if self.tenure.stopping.is_set():
             return None
         connected = self._receiving.link().up
         at_hand, unknown = self._receiving.at_hand()
@@ -179,7 +179,7 @@ class Worker:
             unknown=unknown,
             worked=self._receiving.acknowledged + self._claimed,
             busy=batch is not None and batch.running() is not None,
-            active=self.active(),
+            active=self.tenure.active(),
         )
 
     def doubt(self, trouble: str) -> None:
@@ -190,34 +190,9 @@ class Worker:
         """Close the consumer's channel and consume again."""
         self._receiving.rebuild()
 
-    def held(self) -> Lease | None:
-        """Return the lease it believes to hold."""
-        return None if self._lease_lost.is_set() else self._holding.lease
-
-    def active(self) -> bool:
-        """Tell whether it is the one that works for its app."""
-        return self._holding.post is Post.ACTIVE and not self._lease_lost.is_set() and not self._stopping.is_set()
-
-    def wait_active(self, *, active: bool, seconds: float | None) -> bool:
-        """Wait until it is the active one, or is not; return whether that came true in time."""
-        with self._activity:
-            return self._activity.wait_for(lambda: self.active() is active, seconds)
-
-    def fence(self) -> Lease:
-        """Return the lease that writes outside outcomes must prove; raise Superseded when this worker is not active.
-
-        One that stops still is: its last handler may write until it has ended.
-        """
-        lease = self._holding.lease
-        if lease is None or self._holding.post is not Post.ACTIVE or self._lease_lost.is_set():
-            raise Superseded(f"{self.id} is not the active worker of {self.app.address}")
-        return lease
-
     def lease_lost(self, lease: Lease) -> None:
         """Learn that another worker took the lease: start nothing more, ask the running handler to stop."""
-        if self._holding.lease == lease:
-            self._lease_lost.set()
-            self._tell_activity()
+        if self.tenure.lose(lease):
             self._cancel_running()
             self._alarm.seek()
 
@@ -302,7 +277,7 @@ class Worker:
                 self._claims.forget()
                 self._documents.clear()
                 pause = TABLE_PAUSE_SECONDS
-            if self._stopping.is_set() and self._unsettled is None and not self._claims.pending:
+            if self.tenure.stopping.is_set() and self._unsettled is None and not self._claims.pending:
                 self._holding.drop(free=True)
                 self._receiving.acknowledge()
                 self._ended.set()
@@ -316,15 +291,15 @@ class Worker:
             self._commit(self._unsettled)
             self._alarm.seek()
         news = self._receiving.take_in()
-        if self._stopping.is_set():
+        if self.tenure.stopping.is_set():
             return None
-        if self._lease_lost.is_set():
+        if self.tenure.lost:
             self._stand_by()
             return None
         if not self._hold():
             return HAND_OVER_SECONDS if self._holding.lease else None
-        if self._limits is not None and not self._recalled:
-            self._recall(self._limits)
+        if self._throttle is not None:
+            self._throttle.recall()
         if not self._alarm.seeks() and not news:
             # What was delivered was settled before: most of a call is delivered after the first of it led to a claim of the whole.
             self._receiving.acknowledge()
@@ -332,7 +307,7 @@ class Worker:
         while self._claim_and_run():
             self._receiving.acknowledge()
             self._receiving.take_in()
-            if self._stopping.is_set() or self._lease_lost.is_set():
+            if self.tenure.over:
                 self._alarm.seek()
                 return None
         if self._receiving.look_again():
@@ -353,18 +328,9 @@ class Worker:
         was_active = self._holding.post is Post.ACTIVE
         may_run = self._holding.advance()
         if may_run is not was_active:
-            self._tell_activity()
+            self.tenure.tell()
             self._alarm.seek()
         return may_run
-
-    def _recall(self, limits: Limits) -> None:
-        """Learn which messages wait for their rate limit already: later ones must not overtake them. Raises TableUnavailable."""
-        waiting = self._services.table.given_back(self.app.address, limits.kinds)
-        now, now_us = self._clock.monotonic(), self._clock.now_us()
-        limits.recall((kind, seq, now + (due_us - now_us) / 1_000_000) for kind, seq, due_us in waiting)
-        for *_, due_us in waiting:
-            self._alarm.due_later(due_us - now_us)
-        self._recalled = True
 
     def _claim_and_run(self) -> bool:
         """Claim a batch, or take the one that was claimed ahead, run it, commit it; return whether there may be more."""
@@ -378,7 +344,7 @@ class Worker:
         batch = self._batch = Batch(claim.lease, claim.rows, claim.ended, counts=self._show_documents)
         self._services.busy.set()
         self._receiving.claimed(row.envelope.identity for row in claim.rows)
-        if self._limits is None:
+        if self._throttle is None:
             self._claims.begin_ahead(claim)
         through = self._run_batch(batch, claim)
         with self._committing:
@@ -405,8 +371,7 @@ class Worker:
         """
         # The first row may be late, or a slow machine would give everything back for ever.
         first = not claim.ahead
-        limits = self._limits
-        due_of = None if limits is None else lambda row: self._due_of(limits, row, claim.asked)
+        due_of = None if self._throttle is None else self._throttle.due_of(claim.asked)
         now = self._clock.monotonic()
         while not self._must_give_back(batch, now, first=first):
             running = batch.start_next(now, due_of)
@@ -438,14 +403,9 @@ class Worker:
                 break
         return False
 
-    def _due_of(self, limits: Limits, row: Claimed, asked: float) -> int | None:
-        """Return when a row may start at the earliest, in microseconds since 1970; None: now."""
-        seconds = limits.wait_seconds(row.envelope.kind, row.seq, self._clock.monotonic(), asked)
-        return None if seconds is None else self._clock.now_us() + ceil(seconds * 1_000_000)
-
     def _must_give_back(self, batch: Batch, now: float, *, first: bool) -> bool:
         late = not first and now - batch.claimed_at > BATCH_SECONDS
-        return late or self._lease_lost.is_set() or self._stopping.is_set()
+        return late or self.tenure.over
 
     # Outcomes: the worker's thread, or the one that watches it.
 
@@ -459,12 +419,10 @@ class Worker:
             self._documents.drop(item.effects.documents)
             if item.state is State.WAITING:
                 self._alarm.due_later(item.due_us - item.finished_us)
-        self._receiving.settled(item.row.envelope.identity for item in done)
-        if self._limits is not None:
-            later = [row for row in rest if row.due_us is not None]
-            for row in later:
-                self._alarm.due_later((row.due_us or 0) - self._clock.now_us())
-            self._receiving.settled(row.envelope.identity for row in later)
+        later = {row.envelope.identity: row.due_us for row in rest if row.due_us is not None}
+        for due_us in later.values():
+            self._alarm.due_later(due_us - self._clock.now_us())
+        self._receiving.settled([*(item.row.envelope.identity for item in done), *later])
 
     def _show_documents(self, settlement: Settlement) -> None:
         """Let the next handler find what this outcome wrote, though it is not committed yet."""
@@ -520,10 +478,10 @@ class Worker:
         self._claims.lease_lost()
         self._documents.clear()
         self._batch = None
-        self._recalled = False
-        self._lease_lost.clear()
+        if self._throttle is not None:
+            self._throttle.forget()
         self._holding.superseded(self._receiving.channel())
-        self._tell_activity()
+        self.tenure.tell()
         self._alarm.seek()
         self._receiving.rebuild()
 
@@ -537,7 +495,3 @@ class Worker:
         batch = self._batch
         if batch is not None:
             batch.cancel_running(seq)
-
-    def _tell_activity(self) -> None:
-        with self._activity:
-            self._activity.notify_all()

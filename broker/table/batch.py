@@ -68,16 +68,11 @@ class Batch:
 
     def execute_at_once(self, database: Database, rows: Columns | Sequence[Row]) -> int:
         """Run it for the rows, at least one, on PostgreSQL as a transaction by itself; return how many rows it changed."""
-        return int(self._at_once(database, rows).rowcount)
+        return int(database.at_once(lambda: self._prepared(rows)).rowcount)
 
     def scalars_at_once(self, database: Database, rows: Columns | Sequence[Row]) -> list[Any]:
         """Run it in the same way; return the first column of what it returns."""
-        return [value for value, *_ in self._at_once(database, rows).fetchall()]
-
-    def _at_once(self, database: Database, rows: Columns | Sequence[Row]) -> Any:
-        # Our arrays refuse some values, too.
-        with database.translated():
-            return database.at_once(*self._prepared(rows))
+        return [value for value, *_ in database.at_once(lambda: self._prepared(rows)).fetchall()]
 
     def within(self, statement: str) -> "Batch":
         """Return PostgreSQL's form as a part, ``{insert}``, of a larger statement that returns something."""

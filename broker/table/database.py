@@ -5,7 +5,7 @@ import sqlite3
 import struct
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -139,13 +139,14 @@ class Database:
                 connection.invalidate()
                 raise
 
-    def at_once(self, statement: str, parameters: Mapping[str, Any]) -> Any:
-        """Run one statement on PostgreSQL, as its driver takes it, a transaction by itself; return its cursor.
+    def at_once(self, written: Callable[[], tuple[str, Mapping[str, Any]]]) -> Any:
+        """Run one statement on PostgreSQL, a transaction by itself; return its cursor.
 
+        ``written`` returns it and its parameters as the driver takes them; what they cannot hold is a TableError, too.
         Raises as ``write``.
         """
         with self.translated():
-            return self._straight.execute(statement, parameters)
+            return self._straight.execute(*written())
 
     def watched(self, connection: Connection) -> AbstractContextManager[None]:
         """Return a block that fails when the server takes too long to answer; SQLite has its own busy timeout."""

@@ -38,11 +38,8 @@ class Query:
         if database.is_sqlite:
             with database.read() as connection:
                 return self.rows(connection, values)
-        # Our arrays refuse some values, too.
-        with database.translated():
-            found: Sequence[Sequence[Any]] = database.at_once(
-                self._for_driver, _parameters(values, sqlite=False)
-            ).fetchall()
+        cursor = database.at_once(lambda: (self._for_driver, _parameters(values, sqlite=False)))
+        found: Sequence[Sequence[Any]] = cursor.fetchall()
         return found
 
 

@@ -81,7 +81,7 @@ class Harness:
         client = self.host.add(App(address=address, registry=registry, resource=resource))
         self._registries.append(registry)
         (worker,) = (worker for worker in self.host.workers() if worker.app.address == address)
-        if not worker.wait_active(active=True, seconds=PATIENCE_SECONDS):
+        if not worker.tenure.wait_active(active=True, seconds=PATIENCE_SECONDS):
             raise AssertionError(f"{address} does not work: {worker.status()}")
         return client
 

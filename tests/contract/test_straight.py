@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -34,6 +35,11 @@ def beside(postgres_url: str) -> Iterator[sa.Connection]:
     engine.dispose()
 
 
+def run(database: Database, statement: str, values: Mapping[str, object] | None = None) -> Any:
+    """Run a statement as a transaction by itself; return its cursor."""
+    return database.at_once(lambda: (statement, values or {}))
+
+
 def connections(beside: sa.Connection) -> set[int]:
     """Return the server's processes for the product."""
     return set(beside.execute(sa.text(HERE)).scalars())
@@ -44,7 +50,7 @@ def test_many_threads_share_a_few_connections(database: Database, beside: sa.Con
     pids: list[int] = []
 
     def ask() -> None:
-        pids.extend(row[0] for row in database.at_once("SELECT pg_backend_pid() FROM pg_sleep(0.01)", {}).fetchall())
+        pids.extend(row[0] for row in run(database, "SELECT pg_backend_pid() FROM pg_sleep(0.01)").fetchall())
 
     threads = [Background(lambda: [ask() for _ in range(4)]) for _ in range(10)]
     for thread in threads:
@@ -58,12 +64,10 @@ def test_statements_that_wait_for_a_lock_hold_up_no_other(database: Database, be
     """While all connections wait for a lock another statement gets one of its own, which is closed afterwards."""
     lock = {"key": 7}
     beside.execute(sa.text("SELECT pg_advisory_lock(:key)"), lock)
-    waiting = [
-        Background(lambda: database.at_once("SELECT pg_advisory_lock_shared(%(key)s)", lock)) for _ in range(KEPT)
-    ]
+    waiting = [Background(lambda: run(database, "SELECT pg_advisory_lock_shared(%(key)s)", lock)) for _ in range(KEPT)]
     blocked = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
     eventually(lambda: beside.execute(blocked).scalar() == KEPT, what="all wait for the lock")
-    assert database.at_once("SELECT 1", {}).fetchall() == [(1,)]
+    assert run(database, "SELECT 1").fetchall() == [(1,)]
     assert beside.execute(blocked).scalar() == KEPT, "none of them has got it, or this proves nothing"
     beside.execute(sa.text("SELECT pg_advisory_unlock(:key)"), lock)
     for thread in waiting:
@@ -75,17 +79,17 @@ def test_what_fails_gives_its_place_back(database: Database, beside: sa.Connecti
     """Statements that are refused, and sessions that were ended, leave room for others: nobody waits for them."""
     for _ in range(2 * KEPT):
         with pytest.raises(TableError):
-            database.at_once("SELECT 1/0", {})
+            run(database, "SELECT 1/0")
     for _ in range(2 * KEPT):
-        database.at_once("SELECT 1", {})
+        run(database, "SELECT 1")
         beside.execute(sa.text(f"SELECT pg_terminate_backend(pid) FROM ({HERE}) AS here"))
         with pytest.raises(TableUnavailable):
-            database.at_once("SELECT 1", {})
+            run(database, "SELECT 1")
     began = threading.Barrier(KEPT + 1)
 
     def meet() -> None:
         began.wait(10)
-        database.at_once("SELECT pg_sleep(0.01)", {})
+        run(database, "SELECT pg_sleep(0.01)")
 
     threads = [Background(meet) for _ in range(KEPT)]
     began.wait(10)
@@ -108,9 +112,9 @@ def test_a_refused_row_leaves_the_connection(postgres_url: str, beside: sa.Conne
 def test_a_statement_is_planned_once(database: Database) -> None:
     """It keeps the plan of its first use: to plan a claim takes longer than to claim a row."""
     for number in range(3):
-        assert database.at_once("SELECT %(number)s::int + 1", {"number": number}).fetchall() == [(number + 1,)]
+        assert run(database, "SELECT %(number)s::int + 1", {"number": number}).fetchall() == [(number + 1,)]
     plans = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%%::int + 1'"
-    assert database.at_once(plans, {}).fetchall() == [(3, 0)]
+    assert run(database, plans).fetchall() == [(3, 0)]
 
 
 def test_a_plan_from_when_the_table_was_small_goes_by_the_index(postgres_url: str) -> None:
@@ -131,6 +135,6 @@ def test_a_plan_from_when_the_table_was_small_goes_by_the_index(postgres_url: st
 
 def scans(database: Database) -> int:
     """Return how often all of the table was read, by the connection that claims."""
-    database.at_once("SELECT pg_stat_force_next_flush()", {})
+    run(database, "SELECT pg_stat_force_next_flush()")
     query = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'messages'"
-    return int(database.at_once(query, {}).fetchall()[0][0])
+    return int(run(database, query).fetchall()[0][0])

@@ -84,7 +84,7 @@ def start_check(patch: Patch) -> None:
     """Start the whole batch, however late it is and whoever holds the lease."""
 
     def stopping(worker: Worker, _batch: Batch, _now: float, *, first: bool) -> bool:
-        return worker._stopping.is_set()
+        return worker.tenure.stopping.is_set()
 
     patch.setattr(Worker, "_must_give_back", stopping)
 

@@ -176,7 +176,7 @@ def test_nothing_that_arrives_stops_the_worker(site: Site, arrived: list[Envelop
     assert {row["reason"] for row in ends.values()} <= {None, "invalid", "unhandled", "expired"}
     assert {row["attempts"] for row in ends.values()} <= {0, 1}
     assert not site.host.failed.done()
-    assert site.host.workers()[0].active()
+    assert site.host.workers()[0].tenure.active()
 
 
 def test_what_is_right_is_handled_among_it(site: Site) -> None:

@@ -63,7 +63,7 @@ class Yard:
     def slots(self, *served: str, without: tuple[str, ...] = ()) -> None:
         """Write the inventory: slots that need a service, and slots that do not."""
         host = next(host for host in self.parents if PARENT in host.apps())
-        host._workers[PARENT].wait_active(active=True, seconds=PATIENCE_S)
+        host._workers[PARENT].tenure.wait_active(active=True, seconds=PATIENCE_S)
         with host.client(PARENT).transaction() as tx:
             for slot in served:
                 tx.documents.put(SLOTS, slot, SlotRecord(slot=slot, app=child_address(PARENT, slot)))

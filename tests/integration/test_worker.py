@@ -247,7 +247,7 @@ def app(handlers: Handlers, desk: Desk, address: str = CHILD) -> App[Desk]:
 
 def active(host: Host, address: str = CHILD) -> Callable[[], bool]:
     """Return what tells whether the host's worker is the one that works for the app."""
-    return host._workers[address].active
+    return host._workers[address].tenure.active
 
 
 def ready(host: Host) -> Callable[[], bool]:
@@ -884,7 +884,7 @@ def test_stopping_starts_nothing_more(site: Site) -> None:
     @handlers.handles(Other)
     def other(_message: Other, _ctx: Context[Desk]) -> None:
         stopping.start()
-        assert host._workers[CHILD]._stopping.wait(PATIENCE_S)
+        assert host._workers[CHILD].tenure.stopping.wait(PATIENCE_S)
 
     host.add(app(handlers, desk))
     client = host.client(PARENT)
