@@ -175,14 +175,14 @@ def test_who_waits_for_no_confirm_asks_once(place: Place, monkeypatch: pytest.Mo
     """A relay with nothing to publish again, as it is nearly always, costs the table one statement."""
     place.send(message("not old enough", sent_us=500))
     statements: list[str] = []
-    at_once = place.database.at_once
+    execute = place.database._straight.execute
 
     def asked(statement: str, parameters: Mapping[str, Any]) -> Any:
         statements.append(statement)
-        return at_once(statement, parameters)
+        return execute(statement, parameters)
 
     sa.event.listen(place.database.engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
-    monkeypatch.setattr(place.database, "at_once", asked)
+    monkeypatch.setattr(place.database._straight, "execute", asked)
     assert place.table.unconfirmed([SENDER], user="", before_us=500, limit=10) == []
     assert len([one for one in statements if one.startswith("SELECT")]) == 1
 

@@ -178,7 +178,7 @@ def test_an_update_looks_at_each_row_of_its_batch_once(postgres_url: str, monkey
             cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) {statement}", values)
             plans.append("\n".join(line for (line,) in cursor.fetchall()))
 
-    at_once = database.at_once
+    execute = database._straight.execute
 
     def explain_at_once(statement: str, values: Mapping[str, Any]) -> Any:
         with database.engine.connect() as connection:
@@ -186,11 +186,11 @@ def test_an_update_looks_at_each_row_of_its_batch_once(postgres_url: str, monkey
             found = driver.execute(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) {statement}", values)
             plans.append("\n".join(line for (line,) in found))
             driver.rollback()
-        return at_once(statement, values)
+        return execute(statement, values)
 
     lease = Leases(database, clock).take(APP, "worker")
     event.listen(database.engine, "before_cursor_execute", explain)
-    monkeypatch.setattr(database, "at_once", explain_at_once)
+    monkeypatch.setattr(database._straight, "execute", explain_at_once)
     table = HandlerTable(database, clock)
     for changes in (3, 4):
         plans.clear()

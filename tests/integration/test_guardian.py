@@ -56,7 +56,7 @@ def deaf_host(settings: InterAppSettings) -> Iterator[tuple[Host, DeafTransport]
     with Host(settings, SystemClock(), transport=transport) as host:
         host.add(App(address="app", registry=HandlerRegistry[None]("empty"), resource=None))
         transport.publish([Envelope(message_id="1", kind="a.b", body=b"{}", destination="app")], lambda *_: None)
-        eventually(host.workers()[0].active, 10, "the worker is active")
+        eventually(host.workers()[0].tenure.active, 10, "the worker is active")
         yield host, transport
 
 
