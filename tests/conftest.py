@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import structlog
 
+from broker.table.database import Database
+from broker.table.upgrade import upgrade
 from servers import provision
 from servers.giving_up import give_up
 from servers.postgresql import PostgreSQLAddress, PostgreSQLServer
@@ -69,6 +72,22 @@ def amqp_url(rabbitmq: RabbitMQAddress) -> Iterator[str]:
 def postgres_url(postgresql: PostgreSQLAddress) -> Iterator[str]:
     """Address of a fresh, empty database of PostgreSQL: `postgresql://user:password@127.0.0.1:PORT/database`."""
     with postgresql.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def tables(postgresql: PostgreSQLAddress) -> Iterator[str]:
+    """The name of a database of PostgreSQL that has the product's tables, and nobody connected to it."""
+    with postgresql.fresh_database() as url:
+        with closing(Database(url)) as database:
+            upgrade(database)
+        yield urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture
+def ready_postgres_url(postgresql: PostgreSQLAddress, tables: str) -> Iterator[str]:
+    """Address of a fresh database that has the product's tables already: a copy takes a sixth of the time of making them."""
+    with postgresql.fresh_database(tables) as url:
         yield url
 
 

@@ -626,9 +626,9 @@ def test_the_own_lock_can_be_held_again(place: Place, liveness: Liveness) -> Non
     assert not looker.is_free(C)
 
 
-def test_a_lock_whose_session_ended_is_taken_again(postgres_url: str) -> None:
+def test_a_lock_whose_session_ended_is_taken_again(ready_postgres_url: str) -> None:
     """A PostgreSQL session that the server ended, though the process lives, is replaced at the next beat."""
-    with Place.opened(postgres_url) as place:
+    with Place.opened(ready_postgres_url) as place:
         liveness = open_liveness(place.database, A)
         looker = place.another()
         look = open_liveness(looker.database, B)
@@ -647,9 +647,9 @@ def test_a_lock_whose_session_ended_is_taken_again(postgres_url: str) -> None:
         assert eventually(lambda: look.is_free(A))
 
 
-def test_a_beat_never_waits_for_a_lock_of_its_own(postgres_url: str) -> None:
+def test_a_beat_never_waits_for_a_lock_of_its_own(ready_postgres_url: str) -> None:
     """While the server has not noticed that our old session is gone, a beat goes on; the lock is taken when it can be."""
-    with Place.opened(postgres_url) as place:
+    with Place.opened(ready_postgres_url) as place:
         zombie, liveness = open_liveness(place.database, A), open_liveness(place.database, A)
         zombie.hold()
         beat = Background(liveness.hold)

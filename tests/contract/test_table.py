@@ -52,15 +52,17 @@ TAKE_LEASE = "UPDATE leases SET epoch = epoch + 1, worker = 'another' WHERE app 
 
 
 @pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, each kind in turn."""
-    return database_url(request.param, request, tmp_path)
+    return (
+        f"sqlite:///{tmp_path / 'table.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    )
 
 
-@pytest.fixture
-def place(url: str) -> Iterator[Place]:
-    """A database with the tables."""
-    with Place.opened(url) as place:
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A database with the tables, each kind in turn."""
+    with Place.opened(database_url(request.param, request, tmp_path)) as place:
         yield place
 
 
@@ -931,9 +933,9 @@ def test_the_migrations_make_the_tables_of_the_schema(place: Place) -> None:
     assert made == described(place)
 
 
-def test_a_claim_keeps_rows_in_their_pages(postgres_url: str) -> None:
+def test_a_claim_keeps_rows_in_their_pages(ready_postgres_url: str) -> None:
     """On PostgreSQL the new version of each claimed row lies in the page of the old one, so that no index is written to."""
-    with Place.opened(postgres_url) as place:
+    with Place.opened(ready_postgres_url) as place:
         place.send(*messages(100, body=b"1" * 1000))
         before = pages(place)
         assert len(set(before.values())) > 10, "all in one page would prove nothing"
@@ -941,9 +943,9 @@ def test_a_claim_keeps_rows_in_their_pages(postgres_url: str) -> None:
         assert pages(place) == before
 
 
-def test_outcomes_find_room_in_the_indexes(postgres_url: str) -> None:
+def test_outcomes_find_room_in_the_indexes(ready_postgres_url: str) -> None:
     """On PostgreSQL the entries for the versions that outcomes write fit beside the old ones: no page of an index is split."""
-    with Place.opened(postgres_url) as place:
+    with Place.opened(ready_postgres_url) as place:
         lease = place.lease()
         for start in range(0, 3000, 200):
             call = [message(f"{start + number:05}", call_id=f"call {start:05}", call_size=200) for number in range(200)]
@@ -978,9 +980,9 @@ def test_the_revision_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
 
 
-def test_an_upgrade_says_where_it_began(url: str) -> None:
+def test_an_upgrade_says_where_it_began(empty_url: str) -> None:
     """The first upgrade finds no tables, the next one finds its own revision and changes nothing."""
-    database = Database(url)
+    database = Database(empty_url)
     try:
         if not database.is_sqlite:
             assert revision(database) is None
@@ -1002,9 +1004,9 @@ database.close()
 """
 
 
-def test_processes_that_upgrade_at_once_do_not_disturb_each_other(url: str) -> None:
+def test_processes_that_upgrade_at_once_do_not_disturb_each_other(empty_url: str) -> None:
     """Of several processes that start on an empty database one makes the tables; the others wait and go on."""
-    command = [sys.executable, "-c", UPGRADE, url]
+    command = [sys.executable, "-c", UPGRADE, empty_url]
     pipe = subprocess.PIPE
     processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(3)]
     for process in processes:
@@ -1019,9 +1021,9 @@ def test_processes_that_upgrade_at_once_do_not_disturb_each_other(url: str) -> N
     assert sorted(out.strip() for out, _ in ended) == [REVISION, REVISION, "None"]
 
 
-def test_an_older_database_keeps_its_rows(url: str) -> None:
+def test_an_older_database_keeps_its_rows(empty_url: str) -> None:
     """A database of the first version is brought up to date with what is in it, and its rows are claimed as before."""
-    database = Database(url)
+    database = Database(empty_url)
     try:
         with database.write(patient=True) as connection:
             config = Config()

@@ -140,7 +140,7 @@ def yard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Yard]:
         if request.param == "memory and sqlite":
             urls = "memory://", f"sqlite:///{tmp_path / 'table.db'}"
         else:
-            urls = request.getfixturevalue("amqp_url"), request.getfixturevalue("postgres_url")
+            urls = request.getfixturevalue("amqp_url"), request.getfixturevalue("ready_postgres_url")
         site = Site(stack, *urls)
         site.settings = InterAppSettings(broker_url=urls[0], database_url=urls[1], lease_seconds=2.0)
         yield Yard(stack, site)

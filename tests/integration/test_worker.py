@@ -236,7 +236,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
         if request.param == "memory and sqlite":
             urls = "memory://", f"sqlite:///{tmp_path / 'table.db'}"
         else:
-            urls = request.getfixturevalue("amqp_url"), request.getfixturevalue("postgres_url")
+            urls = request.getfixturevalue("amqp_url"), request.getfixturevalue("ready_postgres_url")
         yield Site(stack, *urls)
 
 

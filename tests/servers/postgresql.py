@@ -41,10 +41,11 @@ class PostgreSQLAddress:
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
 
     @contextmanager
-    def fresh_database(self) -> Iterator[str]:
-        """Create an empty database, give its address, and drop it at the end whoever is still connected."""
+    def fresh_database(self, template: str = "template0") -> Iterator[str]:
+        """Create an empty database, or a copy of one, give its address, and drop it at the end whoever is still connected."""
         name = f"test_{secrets.token_hex(4)}"
-        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        make = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self._execute(make.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield self.url_of(name)
         finally:
