@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -19,6 +20,11 @@ from servers.postgresql import PostgreSQLAddress, PostgreSQLServer
 from servers.processes import InterappProcess
 from servers.rabbitmq import RabbitMQAddress, RabbitMQServer
 from servers.shared import Unavailable
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C work: what a shell without job control runs in the background ignores it, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
