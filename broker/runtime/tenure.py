@@ -49,8 +49,8 @@ class Tenure:
 
         One that stops still is: its last handler may write until it has ended.
         """
-        lease = self._holding.lease
-        if lease is None or self._holding.post is not Post.ACTIVE or self.lost:
+        lease = self.held()
+        if lease is None or self._holding.post is not Post.ACTIVE:
             raise Superseded(f"{self._worker} is not the active worker of {self._app}")
         return lease
 

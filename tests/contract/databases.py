@@ -33,11 +33,10 @@ APP = "m1000-a.clk1"
 SENDER = "m1000-a"
 
 
-def database_url(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
-    """Return the URL of a fresh database of this kind; the tables are there already where making them would take longer."""
-    return (
-        f"sqlite:///{folder / 'table.db'}" if kind == "sqlite" else str(request.getfixturevalue("ready_postgres_url"))
-    )
+def database_url(kind: str, request: pytest.FixtureRequest, folder: Path, *, empty: bool = False) -> str:
+    """Return the URL of a fresh database of this kind; PostgreSQL's has the tables already unless it must be ``empty``."""
+    fixture = "postgres_url" if empty else "ready_postgres_url"
+    return f"sqlite:///{folder / 'table.db'}" if kind == "sqlite" else str(request.getfixturevalue(fixture))
 
 
 class Place:

@@ -54,9 +54,7 @@ TAKE_LEASE = "UPDATE leases SET epoch = epoch + 1, worker = 'another' WHERE app 
 @pytest.fixture(params=KINDS)
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, each kind in turn."""
-    return (
-        f"sqlite:///{tmp_path / 'table.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    )
+    return database_url(request.param, request, tmp_path, empty=True)
 
 
 @pytest.fixture(params=KINDS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -60,12 +61,9 @@ def send(processes: list[ProcessId], signal_number: int) -> None:
 def freeze(processes: list[ProcessId], timeout_s: float = 10.0) -> None:
     """Stop processes (SIGSTOP) and return when each of their threads stands still: the signal alone returns before."""
     send(processes, signal.SIGSTOP)
-    deadline = time.monotonic() + timeout_s
-    while moving := [process for process in processes if alive(process) and not _frozen(process)]:
-        if time.monotonic() > deadline:
-            msg = f"{moving} did not stop within {timeout_s} s of SIGSTOP"
-            raise TimeoutError(msg)
-        time.sleep(0.001)  # no signal tells of the stop of a process that is not our child
+    if not _wait_until(lambda: all(map(_frozen, processes)), timeout_s, pause_s=0.001):
+        msg = f"not all of {processes} stopped within {timeout_s} s of SIGSTOP"
+        raise TimeoutError(msg)
 
 
 def kill(root: ProcessId, *, gently: int | None = None, patience_s: float = 5.0) -> None:
@@ -84,16 +82,21 @@ def kill(root: ProcessId, *, gently: int | None = None, patience_s: float = 5.0)
 
 
 def _wait_until_gone(processes: list[ProcessId], timeout_s: float) -> bool:
+    return _wait_until(lambda: not any(map(alive, processes)), timeout_s)
+
+
+def _wait_until(condition: Callable[[], bool], timeout_s: float, pause_s: float = 0.01) -> bool:
+    """Return whether it came true in time."""
     deadline = time.monotonic() + timeout_s
-    while any(alive(process) for process in processes):
+    while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.01)  # no signal tells of the end of a process that is not our child
+        time.sleep(pause_s)  # no signal tells of the stop or end of a process that is not our child
     return True
 
 
 def _frozen(process: ProcessId) -> bool:
-    """Tell whether every thread of the process is stopped."""
+    """Tell whether every thread of the process is stopped, or gone."""
     threads = (_stat(int(thread.name), of=process.pid) for thread in Path(f"/proc/{process.pid}/task").glob("*"))
     return all(fields is None or fields[0] in "TtZX" for fields in threads)
 
